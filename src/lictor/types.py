@@ -1,0 +1,262 @@
+"""The frozen vocabulary: what a conversation, an example, an event, a decision and a policy are.
+
+In: nothing. Out: dataclasses and protocols every folder shares. Knows no file, model or clock.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+Role = Literal["system", "user", "assistant", "tool"]
+Bucket = Literal["restricted", "same_domain", "harmful_elsewhere", "everyday"]
+Split = Literal["train", "validation", "calibration", "test"]
+Stage = Literal["input", "output"]
+Action = Literal["allow", "block", "flag"]
+Status = Literal["ok", "error"]
+Context = Literal["answer", "conversation"]
+"""What a StreamScorer reads: the answer alone, or the conversation before it too."""
+
+PERMITTED_BUCKETS: tuple[Bucket, ...] = ("same_domain", "harmful_elsewhere", "everyday")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation, as plain text."""
+
+    role: Role
+    content: str
+
+
+Conversation = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled conversation. It ends with a user turn (a prompt) or an assistant turn (an answer)."""
+
+    id: str
+    constitution: str
+    """Fingerprint of the constitution the labels belong to."""
+    messages: Conversation
+    prompt_label: int | None
+    """1 = the conversation up to the last user turn asks for something restricted, 0 = permitted, None = unknown."""
+    answer_label: int | None
+    """1 = the last assistant turn gives something restricted, 0 = it does not, None = there is none."""
+    rule: str | None
+    """Id of the rule it was made for: a restricted rule, or a permitted one."""
+    source: str
+    """Where it came from: `synthesis`, `pool:<name>`, ..."""
+    generator: str = ""
+    onset_char: int | None = None
+    """Index in the last answer of the first restricted character, where known."""
+    lang: str = "en"
+    transforms: tuple[str, ...] = ()
+    parent: str | None = None
+    """Id of the example it was derived from: its query, its twin, its plain form."""
+    split: Split = "train"
+
+    @property
+    def answer(self) -> str | None:
+        """The last assistant turn, or None for a prompt."""
+        last = self.messages[-1]
+        return last.content if last.role == "assistant" else None
+
+    @property
+    def prompt(self) -> Conversation:
+        """The conversation up to and including the last user turn."""
+        return self.messages[:-1] if self.messages[-1].role == "assistant" else self.messages
+
+
+# --- scoring ---------------------------------------------------------------------------------------------
+
+
+class Token(NamedTuple):
+    """One token of a scorer's tokenizer, and the character of its segment where it ends."""
+
+    id: int
+    end: int
+
+
+class Tokenizer(Protocol):
+    """Turns one segment of text (guard/tokens.py cuts them) into tokens, independently of its neighbours."""
+
+    def encode(self, segment: str) -> Sequence[Token]:
+        """Tokens of `segment` in order. `end` never decreases; the last one equals `len(segment)`."""
+        ...
+
+
+class ScoringSession(Protocol):
+    """One stream being read by a StreamScorer; it keeps its own state, so nothing is rescanned."""
+
+    def score(self, token_ids: Sequence[int]) -> Sequence[float]:
+        """One logit of restrictedness per token, reading on from where the last call ended.
+
+        Raises:
+            ScoringError: The scorer failed; the session is of no further use.
+        """
+        ...
+
+
+class InputScorer(Protocol):
+    """Gives the logit that the conversation so far asks for something restricted."""
+
+    def score(self, conversation: Conversation) -> float:
+        """Logit of restrictedness of `conversation`, which ends with a user turn.
+
+        Raises:
+            ScoringError: The scorer failed, or the conversation is too long for it.
+        """
+        ...
+
+
+class StreamScorer(Protocol):
+    """Gives a logit of restrictedness on every token of an answer."""
+
+    @property
+    def context(self) -> Context:
+        """What it reads before the answer."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer whose token ids `score` takes."""
+        ...
+
+    def open(self, conversation: Conversation) -> ScoringSession:
+        """A fresh session for the answer to `conversation`."""
+        ...
+
+
+# --- policy and decisions --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Thresholds, hold-back and failure mode, with what they were fitted on."""
+
+    input_threshold: float
+    """Logit at or above which a prompt is refused."""
+    output_threshold: float
+    """Logit at or above which an answer token counts towards a halt."""
+    stride: int = 16
+    """Answer tokens scored in one forward pass."""
+    warmup: tuple[int, ...] = (4, 8)
+    """Answer-token indices below `stride` where a batch also ends, so that a short answer is not held long."""
+    debounce: int = 2
+    """Consecutive answer tokens at or over the threshold that halt a stream."""
+    on_error: Literal["closed", "open"] = "closed"
+    enforcement: Literal["block", "monitor"] = "block"
+    fitted_on: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Budget, confidence, sizes of the splits, upper bound reached, per source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The record of one verdict."""
+
+    action: Action
+    stage: Stage | None
+    """Which stage spoke; None when every stage passed."""
+    rule: str | None
+    score: float
+    """The logit that decided: the highest seen at the deciding stage."""
+    threshold: float
+    token_index: int | None = None
+    """Index of the first answer token of the run that halted the stream."""
+    view: str | None = None
+    """Name of the view whose reading decided; None for the text itself."""
+    status: Status = "ok"
+    reason: str | None = None
+    """Type of the error when `status` is `error`, for example `scorer_failed` or `conversation_too_long`."""
+    would_block: bool = False
+    """True when `enforcement` is `monitor`, or `on_error` is `open`, and this would have been a block."""
+    guard_version: str = ""
+
+    @property
+    def p_harm(self) -> float:
+        """`score` as a probability in 0..1."""
+        from math import exp
+
+        return 1 / (1 + exp(-max(min(self.score, 60.0), -60.0)))
+
+
+# --- events ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Text that may leave. Only scoring makes one."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The stream is over: nothing more of it may leave."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The prompt is refused before anything was generated."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """Token ids the driver must have scored, in order, by the session of `view` (None = the text itself)."""
+
+    view: str | None
+    token_ids: tuple[int, ...]
+
+
+StreamEvent = Released | Halted
+GuardEvent = Released | Halted | Refused
+
+
+class StreamingGuard(Protocol):
+    """What red-teaming, evaluation and servers need of a guard."""
+
+    def check(self, conversation: Conversation) -> Decision:
+        """Verdict on a whole conversation: its prompt, and its answer if it ends with one."""
+        ...
+
+    def stream(self, conversation: Conversation, chunks: Iterable[str]) -> Iterator[GuardEvent]:
+        """Screen the prompt, then let the answer's chunks through as they are cleared."""
+        ...
+
+    def astream(self, conversation: Conversation, chunks: AsyncIterable[str]) -> AsyncIterator[GuardEvent]:
+        """`stream` for asynchronous chunks, over the same decision function."""
+        ...
+
+
+# --- chat models -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a chat model is to sample."""
+
+    max_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+    seed: int = 0
+
+
+class ChatModel(Protocol):
+    """A model that answers conversations: local weights, an endpoint, or a script."""
+
+    @property
+    def name(self) -> str:
+        """Its reference and what pins its weights; part of every cache key."""
+        ...
+
+    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
+        """The answer in pieces as they are made."""
+        ...
+
+    def complete(self, conversations: Sequence[Conversation], sampling: Sequence[Sampling]) -> list[str]:
+        """Whole answers, batched as the model likes best, in the order asked."""
+        ...
