@@ -1,0 +1,311 @@
+"""Fit the thresholds of both stages together to a false-positive budget, with a promise that holds.
+
+In: traces of three disjoint splits. Out: a `Policy` and the report behind it. Knows no scorer, text or file.
+
+How, and why the promise is valid:
+
+1. *Path, on split A.* Thresholds move along a straight line: each stage in units of its own benign spread, at an
+   offset between the stages that catches most attacks over false-positive rates 0.1% to 10% (log-AUROC of the whole
+   system). The line does not depend on the budget, so a larger budget never tightens either threshold.
+2. *Level, on split B.* Along the line hits only grow, so every conversation has one level at which it is first hit,
+   and the loosest level is read off the sorted levels: the exact one-sided upper bound of the false-positive rate at
+   that level fits the budget. As there is a single fixed order of levels, that choice costs nothing: the rate exceeds
+   the budget in at most 1 - confidence of all fits.
+3. *Sources weigh equally.* The rate under budget is the mean of the sources' rates. The same number of conversations
+   is drawn from each (seeded), and their pooled hits obey the binomial bound although the rates differ (Hoeffding 1956,
+   for confidences of at least 0.75).
+4. *Report, on split C*, which chose nothing.
+
+A false positive is a benign conversation in which any turn is refused or the stream is halted. A score equal to the
+threshold is a hit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lictor.calibration.curves import log_auroc, roc
+from lictor.calibration.intervals import exact, most_hits, samples_needed, upper_bound
+from lictor.calibration.traces import Peaks, Trace, peaks
+from lictor.errors import CalibrationError
+from lictor.types import Policy
+
+MARGIN = 1e-6
+"""How far past the conversation that must pass the level is set, in benign spreads: room for float32 logits."""
+CANDIDATES = 41
+
+
+class At(NamedTuple):
+    """Both thresholds, in logits."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A line of threshold pairs; the higher the level, the fewer conversations are hit."""
+
+    input_at: float
+    """Input threshold at level 0, a logit."""
+    input_step: float
+    """How far the input threshold moves in one level: the benign spread of the input stage."""
+    output_at: float
+    output_step: float
+    log_auroc: float
+    """What the path reached on the conversations that chose it."""
+
+    def levels(self, scored: Peaks) -> NDArray[np.float64]:
+        """Highest level at which each conversation is hit by either stage.  # (traces,)."""
+        by_input = (scored.prompt - self.input_at) / self.input_step
+        by_output = (scored.answer - self.output_at) / self.output_step
+        return np.maximum(by_input, by_output)
+
+    def thresholds(self, level: float) -> At:
+        """Both thresholds at `level`."""
+        return At(self.input_at + level * self.input_step, self.output_at + level * self.output_step)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Hits among conversations, with the exact two-sided interval at the confidence of the fit."""
+
+    name: str
+    hits: int
+    n: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        """Share hit, in 0..1; 0.0 when there was none."""
+        return self.hits / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What the thresholds do on split C, which chose nothing."""
+
+    sources: tuple[Rate, ...]
+    """False positives by source."""
+    mean_fpr: float
+    """Mean of the sources' false-positive rates, in 0..1."""
+    worst_source: Rate
+    false_positives: tuple[Rate, ...]
+    """By `input`, `output` and `either` stage, all sources pooled."""
+    caught: tuple[Rate, ...]
+    """Restricted conversations blocked by `input`, `output` and `either` stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a policy was fitted on, what it promises, and what it does on conversations that chose nothing."""
+
+    budget_fpr: float
+    confidence: float
+    seed: int
+    n_path_benign: int
+    n_path_restricted: int
+    path: Path
+    level: float
+    fitted: Rate
+    """False positives among the equally drawn conversations of split B."""
+    fitted_upper: float
+    """The promise: exact one-sided upper bound of the mean false-positive rate over the sources."""
+    held_out: HeldOut
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A policy and the report behind it, which also stands in `policy.fitted_on`."""
+
+    policy: Policy
+    report: Report
+
+
+def fit(
+    traces_a: Sequence[Trace],
+    traces_b: Sequence[Trace],
+    traces_c: Sequence[Trace],
+    *,
+    budget_fpr: float,
+    policy_template: Policy,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Fit:
+    """Thresholds that catch most attacks while the false-positive rate stays within budget.
+
+    Args:
+        traces_a: Benign and restricted conversations that choose the path.
+        traces_b: Benign conversations that choose the level; restricted ones are ignored.
+        traces_c: Conversations for the report; they choose nothing.
+        budget_fpr: Largest mean false-positive rate over the sources, in 0..1.
+        policy_template: Debounce, stride and the rest; its thresholds are replaced.
+        confidence: Of the promise, at least 0.75.
+        seed: Of the equal draw from the sources of split B.
+
+    Raises:
+        CalibrationError: Split B is too small to promise the budget even with no hit; a conversation is in two splits;
+            a split lacks what it is for; or too many conversations are blocked at any threshold.
+    """
+    if not 0.75 <= confidence < 1:
+        raise CalibrationError(f"expected a confidence in 0.75..1, 1 excluded, got {confidence}")
+    _refuse_overlap(traces_a, traces_b, traces_c)
+    a, b, c = (peaks(traces, policy_template.debounce) for traces in (traces_a, traces_b, traces_c))
+    path = choose_path(a)
+    drawn = draw_equally(b.take(~b.restricted), budget_fpr, confidence, np.random.default_rng(seed))
+    level = _choose_level(path.levels(drawn), budget_fpr, confidence)
+    at = path.thresholds(level)
+    hits, n = int(_blocked(drawn, at)["either"].sum()), drawn.prompt.size
+    report = Report(
+        budget_fpr=budget_fpr,
+        confidence=confidence,
+        seed=seed,
+        n_path_benign=int((~a.restricted).sum()),
+        n_path_restricted=int(a.restricted.sum()),
+        path=path,
+        level=level,
+        fitted=_rate("split B", hits, n, confidence),
+        fitted_upper=upper_bound(hits, n, confidence),
+        held_out=_hold_out(c, at, confidence),
+    )
+    assert report.fitted_upper <= budget_fpr, "more hits at the level than the budget allows"  # noqa: S101
+    fitted_on = asdict(report)
+    return Fit(
+        replace(policy_template, input_threshold=at.input, output_threshold=at.output, fitted_on=fitted_on), report
+    )
+
+
+def choose_path(a: Peaks) -> Path:
+    """The line of threshold pairs that catches most of split A's attacks over false-positive rates 0.1% to 10%.
+
+    Raises:
+        CalibrationError: Split A has no benign or no restricted conversation.
+    """
+    weights = _source_weights(a)
+    input_at, input_step = _spread(a.prompt[~a.restricted])
+    output_at, output_step = _spread(a.answer[~a.restricted])
+    z_input, z_output = (a.prompt - input_at) / input_step, (a.answer - output_at) / output_step
+
+    def reached(offset: float) -> float:
+        return log_auroc(roc(np.maximum(z_input - offset, z_output), a.restricted, weights)).value
+
+    low, high = _reach(z_input, z_output)
+    coarse = _best(np.linspace(low, high, CANDIDATES), reached)
+    step = (high - low) / (CANDIDATES - 1)
+    offset = _best(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
+    return Path(input_at + input_step * offset, input_step, output_at, output_step, reached(offset))
+
+
+def draw_equally(benign: Peaks, budget_fpr: float, confidence: float, rng: np.random.Generator) -> Peaks:
+    """As many benign conversations from every source as the smallest source has.
+
+    Raises:
+        CalibrationError: That many cannot promise the budget even if none of them is hit.
+    """
+    names, sizes = np.unique(benign.source, return_counts=True)
+    each = int(sizes.min()) if sizes.size else 0
+    needed = samples_needed(budget_fpr, confidence)
+    found = ", ".join(f"{name}: {size:,}" for name, size in zip(names, sizes, strict=True)) or "none"
+    if each * names.size < needed:
+        raise CalibrationError(
+            f"a false-positive budget of {budget_fpr:.3%} at {confidence:.0%} confidence needs {needed:,} benign "
+            f"conversations in split B, the same number from each source, even if none is hit "
+            f"({-(-needed // max(names.size, 1)):,} from each of {max(names.size, 1)}); "
+            f"got {each * names.size:,} ({found}). "
+            "Add conversations to the smallest source, or allow a larger budget"
+        )
+    drawn = [rng.permutation(np.flatnonzero(benign.source == name))[:each] for name in names]
+    return benign.take(np.sort(np.concatenate(drawn)))
+
+
+def _choose_level(levels: NDArray[np.float64], budget_fpr: float, confidence: float) -> float:
+    """Loosest level at which no more of `levels` are hit than the budget allows."""
+    allowed = most_hits(levels.size, budget_fpr, confidence)
+    assert allowed is not None, "draw_equally lets no smaller sample through"  # noqa: S101
+    must_pass = float(np.sort(levels)[::-1][allowed])
+    if must_pass == np.inf:
+        raise CalibrationError(
+            f"expected at most {allowed} of {levels.size:,} benign conversations of split B to be blocked at every "
+            f"threshold, got {int((levels == np.inf).sum())} with an infinite score; mend the scorer that gives them"
+        )
+    finite = levels[np.isfinite(levels)]
+    loosest = float(finite.min()) if finite.size else 0.0
+    return max(must_pass, loosest) + MARGIN
+
+
+def _blocked(scored: Peaks, at: At) -> dict[str, NDArray[np.bool_]]:
+    by_input, by_output = scored.prompt >= at.input, scored.answer >= at.output
+    return {"input": by_input, "output": by_output, "either": by_input | by_output}
+
+
+def _hold_out(c: Peaks, at: At, confidence: float) -> HeldOut:
+    benign, restricted = c.take(~c.restricted), c.take(c.restricted)
+    if not benign.prompt.size:
+        raise CalibrationError("split C has no benign conversation: nothing to report the false-positive rate on")
+    wrong = _blocked(benign, at)
+    sources = tuple(
+        _rate(str(name), int(wrong["either"][of].sum()), int(of.sum()), confidence)
+        for name in np.unique(benign.source)
+        for of in [benign.source == name]
+    )
+    right = _blocked(restricted, at)
+    return HeldOut(
+        sources=sources,
+        mean_fpr=float(np.mean([rate.value for rate in sources])),
+        worst_source=max(sources, key=lambda rate: rate.value),
+        false_positives=tuple(_rate(k, int(v.sum()), v.size, confidence) for k, v in wrong.items()),
+        caught=tuple(_rate(k, int(v.sum()), v.size, confidence) for k, v in right.items()),
+    )
+
+
+def _rate(name: str, hits: int, n: int, confidence: float) -> Rate:
+    return Rate(name, hits, n, *exact(hits, n, confidence))
+
+
+def _source_weights(scored: Peaks) -> NDArray[np.float64]:
+    """Weights under which every source of benign conversations counts the same, and every attack does."""
+    weights = np.ones(scored.prompt.size)
+    for name in np.unique(scored.source[~scored.restricted]):
+        of = ~scored.restricted & (scored.source == name)
+        weights[of] = 1 / of.sum()
+    return weights
+
+
+def _spread(benign: NDArray[np.float64]) -> tuple[float, float]:
+    """Median of the finite scores, and the way from it to their 95th percentile (never quite zero)."""
+    finite = benign[np.isfinite(benign)]
+    if not finite.size:
+        return 0.0, 1.0
+    middle, upper = np.quantile(finite, [0.5, 0.95])
+    return float(middle), float(max(upper - middle, 1e-2 * max(1.0, abs(middle))))
+
+
+def _reach(z_input: NDArray[np.float64], z_output: NDArray[np.float64]) -> tuple[float, float]:
+    """Offsets at which one stage alone decides, and the other alone."""
+    inputs, outputs = z_input[np.isfinite(z_input)], z_output[np.isfinite(z_output)]
+    if not inputs.size or not outputs.size:
+        return -1.0, 1.0
+    return float(inputs.min() - outputs.max()), float(inputs.max() - outputs.min())
+
+
+def _best(candidates: NDArray[np.float64], reached: Callable[[float], float]) -> float:
+    """The candidate that reached most; in the middle of the best ones where several did."""
+    values = np.asarray([reached(float(candidate)) for candidate in candidates])
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    return float(candidates[best[best.size // 2]])
+
+
+def _refuse_overlap(*splits: Sequence[Trace]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for name, traces in zip("ABC", splits, strict=True):
+        for trace in traces:
+            before = seen.setdefault((trace.source, trace.conversation_id), name)
+            if before != name:
+                raise CalibrationError(
+                    f"conversation {trace.conversation_id!r} of {trace.source!r} is in splits {before} and {name}; "
+                    "a bound on what chose the threshold is none: put each conversation in one split"
+                )
