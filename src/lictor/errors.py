@@ -56,4 +56,11 @@ class CalibrationError(LictorError):
 
 
 class ScoringError(LictorError):
-    """A scorer could not score; the guard fails closed on it."""
+    """A scorer could not score; the guard fails closed on it.
+
+    `reason` is the type of failure a decision records, for example `conversation_too_long`.
+    """
+
+    def __init__(self, message: str, *, reason: str = "scorer_failed") -> None:
+        super().__init__(message)
+        self.reason = reason

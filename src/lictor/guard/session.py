@@ -1,0 +1,232 @@
+"""One conversation under guard: its prompt screened, its answer streamed, every failure turned into a verdict.
+
+In: the prompt, the chunks of the answer, scorers and a policy. Out: guard events and a decision.
+Knows no server, thread or clock, but for `asettle`, which moves scoring off the event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import inf, isnan
+
+from lictor.errors import ScoringError, UsageError
+from lictor.guard.stream import StreamGuard, StreamStep
+from lictor.guard.views import Views, view_texts
+from lictor.types import (
+    Conversation,
+    Decision,
+    GuardEvent,
+    InputScorer,
+    Policy,
+    Refused,
+    Released,
+    ScoreRequest,
+    ScoringSession,
+    Stage,
+    StreamScorer,
+)
+
+
+class GuardSession:
+    """Drive it so: `settle` screens the prompt; then `push`, `settle` for each chunk; then `finish`, `settle`.
+
+    `push` and `finish` never score; `settle` does, and may block. A scorer or tokenizer that raises ScoringError or
+    runs out of memory becomes a block of status `error`, or a bypass where the policy says so. Any other exception
+    passes through, and nothing is released after it.
+    """
+
+    def __init__(
+        self,
+        prompt: Conversation,
+        input_scorer: InputScorer | None,
+        stream_scorer: StreamScorer | None,
+        policy: Policy,
+        *,
+        views: Views,
+        version: str = "",
+    ) -> None:
+        self._prompt = prompt
+        self._input_scorer = input_scorer
+        self._stream_scorer = stream_scorer
+        self._policy = policy
+        self._views = views
+        self._version = version
+        self._screened: Decision | None = None
+        self._crashed: Decision | None = None
+        self._has_answer = self._is_finished = False
+        self._sessions: dict[str | None, ScoringSession] = {}
+        self._requests: deque[ScoreRequest] = deque()
+        self._stream = (
+            StreamGuard(stream_scorer.tokenizer, policy, views=views, version=version) if stream_scorer else None
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `settle` has scoring to do."""
+        return self._crashed is None and (self._screened is None or bool(self._requests))
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to come: refused, halted, crashed, or finished with every score in."""
+        if self._crashed or (self._screened and self._screened.action == "block"):
+            return True
+        return self._stream.ended if self._stream else self._is_finished
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict: the first block, or would-be block; else that of the stage nearer its threshold.
+
+        Raises:
+            UsageError: There is none yet.
+        """
+        screened = self._crashed or self._screened
+        if screened is None:
+            raise UsageError("GuardSession: no decision yet; call settle() first")
+        if screened.action != "allow" or self._stream is None or not self._has_answer:
+            return screened
+        streamed = self._stream.decision
+        if streamed.action != "allow" or _margin(streamed) >= _margin(screened):
+            return streamed
+        return screened
+
+    def push(self, text: str) -> list[GuardEvent]:
+        """Take the next chunk of the answer; `settle` then scores what it asks.
+
+        Raises:
+            UsageError: The prompt was not settled, or the session has ended.
+        """
+        self._refuse_unless_streaming("push")
+        if self._stream is None:
+            return [Released(text)] if text else []
+        with self._crashing("output"):
+            try:
+                return self._sort(self._stream.push(text))
+            except (ScoringError, MemoryError) as error:
+                return self._sort(self._stream.failed(_reason(error)))
+
+    def finish(self) -> list[GuardEvent]:
+        """The answer ends here; `settle` then scores what is left.
+
+        Raises:
+            UsageError: The prompt was not settled, or the session has ended.
+        """
+        self._refuse_unless_streaming("finish")
+        self._is_finished = True
+        if self._stream is None:
+            return []
+        with self._crashing("output"):
+            try:
+                return self._sort(self._stream.finish())
+            except (ScoringError, MemoryError) as error:
+                return self._sort(self._stream.failed(_reason(error)))
+
+    def settle(self) -> list[GuardEvent]:
+        """Score all that is asked, the prompt first. Blocks while scorers work."""
+        if self._screened is None and self._crashed is None:
+            with self._crashing("input"):
+                self._screened = self._screen()
+            if self._screened.action == "block":
+                return [Refused(self._screened)]
+        events: list[GuardEvent] = []
+        if self._stream and self._stream_scorer and self._crashed is None:
+            with self._crashing("output"):
+                while self._requests:
+                    events += self._score(self._stream, self._stream_scorer, self._requests.popleft())
+        return events
+
+    async def asettle(self) -> list[GuardEvent]:
+        """`settle` in a thread, if there is anything to score."""
+        return await asyncio.to_thread(self.settle) if self.waiting else []
+
+    def _score(self, stream: StreamGuard, scorer: StreamScorer, request: ScoreRequest) -> list[GuardEvent]:
+        try:
+            if request.view not in self._sessions:
+                self._sessions[request.view] = scorer.open(self._prompt)
+            logits = self._sessions[request.view].score(request.token_ids)
+            return self._sort(stream.scored(request.view, logits))
+        except (ScoringError, MemoryError) as error:
+            return self._sort(stream.failed(_reason(error)))
+
+    def _sort(self, steps: list[StreamStep]) -> list[GuardEvent]:
+        events: list[GuardEvent] = []
+        for step in steps:
+            match step:
+                case ScoreRequest():
+                    self._requests.append(step)
+                case _:
+                    events.append(step)
+        if self._stream and not self._stream.waiting:
+            self._requests.clear()
+        return events
+
+    def _screen(self) -> Decision:
+        threshold = self._policy.input_threshold
+        passed = Decision("allow", None, None, -inf, threshold, guard_version=self._version)
+        if self._input_scorer is None or not self._prompt:
+            return passed
+        try:
+            score, view = max(_readings(self._input_scorer, self._prompt, self._views), key=lambda reading: reading[0])
+        except (ScoringError, MemoryError) as error:
+            blocked = replace(passed, action="block", stage="input", status="error", reason=_reason(error))
+            return _lift(blocked) if self._policy.on_error == "open" or self._is_monitor else blocked
+        scored = replace(passed, score=score, view=view)
+        if score < threshold:
+            return scored
+        blocked = replace(scored, action="block", stage="input")
+        return _lift(blocked) if self._is_monitor else blocked
+
+    @property
+    def _is_monitor(self) -> bool:
+        return self._policy.enforcement == "monitor"
+
+    @contextmanager
+    def _crashing(self, stage: Stage) -> Generator[None, None, None]:
+        """Whatever else goes wrong ends the session, with nothing more released, and is raised on."""
+        try:
+            yield
+        except BaseException:
+            threshold = self._policy.input_threshold if stage == "input" else self._policy.output_threshold
+            blocked = Decision("block", stage, None, -inf, threshold, status="error", reason="crashed")
+            self._crashed = replace(blocked, guard_version=self._version)
+            raise
+
+    def _refuse_unless_streaming(self, call: str) -> None:
+        if self._screened is None and self._crashed is None:
+            raise UsageError(f"GuardSession.{call}: the prompt was not screened; call settle() first")
+        if self.ended or self._is_finished:
+            raise UsageError(f"GuardSession.{call}: the session has ended; open another one")
+        self._has_answer = True
+
+
+def _readings(scorer: InputScorer, prompt: Conversation, views: Views) -> Iterator[tuple[float, str | None]]:
+    """The score of the prompt, and of every reading of its last user turn."""
+    yield _number(scorer.score(prompt)), None
+    turns = [index for index, message in enumerate(prompt) if message.role == "user"]
+    for index in turns[-1:]:
+        for view, text in view_texts(prompt[index].content, views).items():
+            turn = replace(prompt[index], content=text)
+            yield _number(scorer.score((*prompt[:index], turn, *prompt[index + 1 :]))), view
+
+
+def _number(logit: float) -> float:
+    if isnan(logit):
+        raise ScoringError("input scorer: expected a logit, got NaN")
+    return logit
+
+
+def _reason(error: ScoringError | MemoryError) -> str:
+    match error:
+        case ScoringError():
+            return error.reason
+        case MemoryError():
+            return "out_of_memory"
+
+
+def _lift(blocked: Decision) -> Decision:
+    return replace(blocked, action="flag", would_block=True)
+
+
+def _margin(decision: Decision) -> float:
+    return decision.score - decision.threshold

@@ -1,0 +1,248 @@
+"""Turn an answer's text and its token scores into released text or a halt.
+
+In: text in arbitrary chunks, and logits for the tokens it asks about. Out: `Released`, `ScoreRequest`, `Halted`.
+Knows no model, network, clock or thread: a driver does the scoring (guard/guard.py has a sync and an async one).
+
+Text is cut into tokens by guard/tokens.py and read by every view, segment by segment. A round ends where the count of
+answer tokens is a multiple of `policy.stride` or one of `policy.warmup`; it asks for the scores of all that the
+text and its views committed since the last round. When they are all in, the round is decided and text is released up to
+the end of the last cleared token, and never beyond what each view has read and had cleared. So what is delivered, and
+where it halts, depends on the text and the scores alone.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from lictor.errors import UsageError
+from lictor.guard.debounce import Debounce
+from lictor.guard.lanes import Batch, LaneToken, TextLane, ViewLane
+from lictor.guard.tokens import SEGMENT_CHARS, Committer, Segment
+from lictor.guard.views import VIEWS, Views
+from lictor.types import Action, Decision, Halted, Policy, Released, ScoreRequest, Tokenizer
+
+StreamStep = Released | Halted | ScoreRequest
+
+
+@dataclass(slots=True)
+class _Round:
+    batches: list[Batch]
+    is_final: bool
+
+
+class StreamGuard:
+    """The state of one guarded answer.
+
+    Drive it with `push` for each chunk and `finish` at the end. Answer every ScoreRequest, oldest first, with `scored`,
+    at once or later; report a scorer that failed with `failed`. After a `Halted` nothing more is taken.
+
+    A trailing run shorter than the debounce halts too, at the end of the answer and at the end of a disguise: nothing
+    can follow that would clear it.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        policy: Policy,
+        *,
+        views: Views = VIEWS,
+        version: str = "",
+    ) -> None:
+        if policy.stride < 1 or policy.debounce < 1:
+            raise UsageError(
+                f"policy: expected stride and debounce of at least 1, got {policy.stride} and {policy.debounce}"
+            )
+        self._policy = policy
+        self._version = version
+        self._committer = Committer(tokenizer)
+        self._held: deque[Segment] = deque()
+        self._released = 0
+        self._text = TextLane(self._debounce())
+        self._views = [ViewLane(make(), tokenizer, self._debounce()) for make in views.values()]
+        self._rounds: deque[_Round] = deque()
+        self._outstanding: deque[Batch] = deque()
+        self._is_finished = False
+        self._is_bypassed = False
+        self._decision: Decision | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a ScoreRequest is unanswered."""
+        return bool(self._outstanding)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is said: halted, or finished and every score in."""
+        halted = self._decision is not None and not self._is_bypassed
+        return halted or (self._is_finished and self._decision is not None)
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict. A bypass is known before the end.
+
+        Raises:
+            UsageError: There is none yet.
+        """
+        if self._decision is None:
+            raise UsageError("StreamGuard: no decision yet; call finish() and answer every ScoreRequest first")
+        return self._decision
+
+    def push(self, text: str) -> list[StreamStep]:
+        """Take the next chunk of the answer.
+
+        Raises:
+            UsageError: The answer was finished or halted before.
+            ScoringError: The tokenizer broke its contract; call `failed`.
+        """
+        self._refuse_after_end("push")
+        if self._is_bypassed:
+            return [Released(text)] if text else []
+        return self._commit(self._committer.push(text))
+
+    def finish(self) -> list[StreamStep]:
+        """The answer ends here.
+
+        Raises:
+            UsageError: The answer was finished or halted before.
+            ScoringError: The tokenizer broke its contract; call `failed`.
+        """
+        self._refuse_after_end("finish")
+        self._is_finished = True
+        if self._is_bypassed:
+            return []
+        steps = self._commit(self._committer.finish())
+        for lane in self._views:
+            lane.finish()
+        return steps + self._end_round(is_final=True) + self._settle()
+
+    def scored(self, view: str | None, logits: Sequence[float]) -> list[StreamStep]:
+        """Take the logits of the oldest unanswered ScoreRequest.
+
+        Raises:
+            UsageError: None is unanswered, or the oldest one is of another view.
+            ScoringError: Not one number per token; call `failed`.
+        """
+        if not self._outstanding:
+            raise UsageError(f"StreamGuard.scored({view!r}): no ScoreRequest is unanswered")
+        oldest = self._outstanding[0]
+        if oldest.view != view:
+            raise UsageError(f"StreamGuard.scored: expected the logits of view {oldest.view!r}, got {view!r}")
+        oldest.answer(logits)
+        self._outstanding.popleft()
+        return self._settle()
+
+    def failed(self, reason: str) -> list[StreamStep]:
+        """Scoring failed, of the type `reason`: halt, or let all pass unscored where the policy says so.
+
+        Raises:
+            UsageError: The answer was decided before.
+        """
+        if self._decision is not None:
+            raise UsageError(f"StreamGuard.failed({reason!r}): the answer was decided before")
+        score = max(lane.debounce.peak for lane in self._lanes)
+        decision = replace(self._verdict("block", score), stage="output", status="error", reason=reason)
+        return self._stop(decision, is_open=self._policy.on_error == "open")
+
+    @property
+    def _lanes(self) -> list[TextLane | ViewLane]:
+        return [self._text, *self._views]
+
+    def _debounce(self) -> Debounce[LaneToken]:
+        return Debounce(self._policy.output_threshold, self._policy.debounce)
+
+    def _refuse_after_end(self, call: str) -> None:
+        if self._is_finished or self.ended:
+            raise UsageError(f"StreamGuard.{call}: the answer was finished or halted before; open a new StreamGuard")
+
+    def _commit(self, segments: Iterable[Segment]) -> list[StreamStep]:
+        steps: list[StreamStep] = []
+        for segment in segments:
+            self._held.append(segment)
+            for lane in self._views:
+                lane.push(segment.text)
+            for token in segment.tokens:
+                self._text.add(token)
+                count = self._text.count
+                if count % self._policy.stride == 0 or count in self._policy.warmup:
+                    steps += self._end_round(is_final=False)
+        return steps
+
+    def _end_round(self, *, is_final: bool) -> list[StreamStep]:
+        batches = [self._text.batch(final=is_final), *(lane.batch() for lane in self._views)]
+        self._rounds.append(_Round(batches, is_final))
+        asked = [batch for batch in batches if batch.token_ids]
+        self._outstanding += asked
+        return [ScoreRequest(batch.view, batch.token_ids) for batch in asked]
+
+    def _settle(self) -> list[StreamStep]:
+        """Decide every round, oldest first, whose scores are all in."""
+        steps: list[StreamStep] = []
+        while self._rounds and all(batch.is_answered for batch in self._rounds[0].batches):
+            steps += self._decide(self._rounds.popleft())
+        return steps
+
+    def _decide(self, ended: _Round) -> list[StreamStep]:
+        for batch in ended.batches:
+            batch.decide()
+        cleared = min(bound for batch in ended.batches if (bound := batch.cleared) is not None)
+        steps = self._release(cleared)
+        if any(batch.debounce.halted for batch in ended.batches):
+            return steps + self._stop(self._halt(ended.batches), is_open=False)
+        if ended.is_final:
+            best = max(ended.batches, key=lambda batch: batch.debounce.peak)
+            self._decision = replace(self._verdict("allow", best.debounce.peak), view=best.view)
+        return steps
+
+    def _halt(self, batches: list[Batch]) -> Decision:
+        """The record of a halt: the lane whose run starts first in the answer decides; the highest score counts."""
+        halted = [(batch.debounce.first, batch.view) for batch in batches if batch.debounce.halted]
+        first, view = min(((first, view) for first, view in halted if first), key=lambda run: run[0].start)
+        score = max(batch.debounce.peak for batch in batches)
+        token_index = first.place if view is None else self._text.index_at(first.start)
+        return replace(self._verdict("block", score), stage="output", token_index=token_index, view=view)
+
+    def _stop(self, decision: Decision, *, is_open: bool) -> list[StreamStep]:
+        """End here with a block; or note it and let everything pass from here on."""
+        self._rounds.clear()
+        self._outstanding.clear()
+        if not is_open and self._policy.enforcement == "block":
+            self._decision = decision
+            self._held.clear()
+            return [Halted(decision)]
+        self._decision = replace(decision, action="flag", would_block=True)
+        self._is_bypassed = True
+        rest = "".join(segment.text[max(0, self._released - segment.start) :] for segment in self._held)
+        rest += self._committer.pending
+        self._held.clear()
+        return [Released(rest)] if rest else []
+
+    def _release(self, cleared: int) -> list[StreamStep]:
+        parts: list[str] = []
+        while self._held and self._released < cleared:
+            segment = self._held[0]
+            parts.append(segment.text[self._released - segment.start : cleared - segment.start])
+            self._released = min(cleared, segment.end)
+            if segment.end <= cleared:
+                self._held.popleft()
+        self._text.forget(self._released)
+        text = "".join(parts)
+        return [Released(text)] if text else []
+
+    def _verdict(self, action: Action, score: float) -> Decision:
+        return Decision(action, None, None, score, self._policy.output_threshold, guard_version=self._version)
+
+
+def hold_back_limit(policy: Policy, *, token_chars: int = SEGMENT_CHARS, views: Views = VIEWS) -> int:
+    """Most characters of the text pushed that are ever held back once every ScoreRequest is answered.
+
+    Args:
+        policy: Its stride and debounce count.
+        token_chars: Longest token of the tokenizer, in characters.
+        views: The views that read along; an open disguise holds back more than plain text does.
+    """
+    undecided = (policy.debounce - 1) * token_chars
+    plain = SEGMENT_CHARS + (policy.stride - 1) * token_chars
+    extra = (
+        view.pending_limit + view.spread * (SEGMENT_CHARS + undecided) for view in (make() for make in views.values())
+    )
+    return plain + max(undecided, max(extra, default=0))

@@ -1,0 +1,89 @@
+"""Under any chunking: the same verdict and the same text, views included."""
+
+from hypothesis import given, settings
+
+from lictor.guard.replay import replay, run_peak
+from lictor.guard.tokens import SEGMENT_CHARS, Committer, encode, segments
+from lictor.guard.views import VIEWS, view_texts
+from lictor.testing import FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
+from lictor.types import Policy
+
+from .streams import chunkings, drive, policies, score_functions, texts, tokenizers
+
+
+@given(texts, chunkings, tokenizers)
+def test_committed_tokens_depend_on_the_text_alone(text: str, sizes: list[int], tokenizer: PieceTokenizer) -> None:
+    """Any chunking of a text commits the segments and tokens of the whole text, and holds back less than one segment."""
+    committer = Committer(tokenizer)
+    found = []
+    for chunk in cut_text(text, sizes):
+        found += committer.push(chunk)
+        assert len(committer.pending) < SEGMENT_CHARS
+    found += committer.finish()
+
+    assert [segment.text for segment in found] == segments(text)
+    assert "".join(segments(text)) == text
+    assert [token for segment in found for token in segment.tokens] == encode(tokenizer, text)
+
+
+@given(texts, chunkings)
+def test_views_read_the_same_under_any_chunking(text: str, sizes: list[int]) -> None:
+    """What a view decodes, and where it read it, depends on the text alone, and stays in order."""
+    for make in VIEWS.values():
+        whole, parts = make(), make()
+        expected = [*whole.push(text), *whole.finish()]
+        found = []
+        read = 0
+        for chunk in cut_text(text, sizes):
+            found += parts.push(chunk)
+            read += len(chunk)
+            assert parts.pending_start is None or read - parts.pending_limit <= parts.pending_start <= read
+        found += parts.finish()
+
+        assert found == expected
+        assert all(piece.start < piece.end or not piece.text.isprintable() for piece in found)
+        assert all(before.end <= after.start for before, after in zip(found, found[1:], strict=False))
+        assert bool(found) == (parts.name in view_texts(text))
+
+
+@settings(max_examples=300)
+@given(texts, chunkings, chunkings, policies, score_functions, tokenizers)
+def test_any_chunking_gives_the_same_outcome(
+    text: str,
+    sizes: list[int],
+    other_sizes: list[int],
+    policy: Policy,
+    score_token: ScoreToken,
+    tokenizer: PieceTokenizer,
+) -> None:
+    """Halt index, decision and delivered text agree for any two chunkings, and when scores come in late."""
+    scorer = FakeStreamScorer(score_token, tokenizer=tokenizer)
+
+    first = drive(text, sizes, policy, scorer)
+    second = drive(text, other_sizes, policy, scorer)
+    late = drive(text, [1], policy, scorer, late=True)
+
+    assert first.decision == second.decision == late.decision
+    assert first.delivered == second.delivered == late.delivered
+    assert text.startswith(first.delivered)
+    assert first.halted or first.delivered == text
+
+
+@settings(max_examples=200)
+@given(texts, chunkings, policies, score_functions, tokenizers)
+def test_a_stream_decides_as_replay_does(
+    text: str, sizes: list[int], policy: Policy, score_token: ScoreToken, tokenizer: PieceTokenizer
+) -> None:
+    """Without views, StreamGuard halts exactly where the replay of its score trace does, with the same score."""
+    tokens = encode(tokenizer, text)
+    trace = FakeStreamScorer(score_token).open(()).score([token.id for token in tokens])
+    outcome = drive(text, sizes, policy, FakeStreamScorer(score_token, tokenizer=tokenizer), views={})
+    halted_at = replay(trace, policy)
+
+    assert outcome.decision.token_index == halted_at
+    assert outcome.halted == (run_peak(trace, policy.debounce) >= policy.output_threshold)
+    assert outcome.halted == (outcome.decision.score >= policy.output_threshold)
+    if halted_at is None:
+        assert outcome.decision.score == run_peak(trace, policy.debounce)
+    else:
+        assert outcome.delivered == text[: tokens[halted_at].start]
