@@ -58,7 +58,8 @@ def test_layout_does_not_change_a_fingerprint(document: dict[str, Any], style: d
     rules = rng.sample(document["restricted"], len(document["restricted"]))
     texts = {"name": document["name"], "summary": document["summary"]}
     lists = {"restricted": rules, "permitted": document["permitted"]}
-    dumped = [yaml.safe_dump(texts, **(style | {"default_flow_style": False})), yaml.safe_dump(lists, **style)]
+    block: dict[str, Any] = {**style, "default_flow_style": False}
+    dumped = [yaml.safe_dump(texts, **block), yaml.safe_dump(lists, **style)]
     # PyYAML's writer garbles a few texts (a no-break space at a fold); those are its own doing.
     assume([texts, lists] == [yaml.safe_load(part) for part in dumped])
     rng.shuffle(dumped)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What a project can start from: templates of constitutions, and the worked emberglass domain."""

@@ -1,0 +1,37 @@
+"""The files `lictor init` writes: a constitution to start from, and a project file.
+
+In: the name of a template. Out: text. Knows no folder to write to.
+"""
+
+from importlib.resources import files
+
+from lictor.errors import UsageError
+
+DESCRIPTIONS = {
+    "emberglass": "the worked domain: an invented glass under an invented treaty, with data ready to train on",
+    "tutor": "a mathematics tutor that must not give the answer away",
+    "conduct": "an employer's code of conduct for an assistant at work",
+    "financial-advice": "a bank's assistant: general education, but no individual advice",
+    "medical-dosing": "health information, but no doses for an individual",
+    "chemical-weapons": "chemical weapons, at category level and without examples",
+}
+"""What each template is for, by name, the default first."""
+
+
+def read_constitution(template: str) -> str:
+    """The text of `constitution.yaml` for `template`.
+
+    Raises:
+        UsageError: There is no such template.
+    """
+    if template not in DESCRIPTIONS:
+        raise UsageError(f"no template {template!r}; expected one of: {', '.join(DESCRIPTIONS)}")
+    starter = files("lictor.starter")
+    if template == "emberglass":
+        return (starter / "emberglass" / "constitution.yaml").read_text(encoding="utf-8")
+    return (starter / "templates" / f"{template}.yaml").read_text(encoding="utf-8")
+
+
+def read_project() -> str:
+    """The text of `lictor.yaml`, which suits every template."""
+    return (files("lictor.starter") / "templates" / "lictor.yaml").read_text(encoding="utf-8")
