@@ -17,14 +17,20 @@ _odd = st.text(
 _spaces = st.integers(1, 80).map(lambda count: " " * count)
 _long_word = st.integers(1, 90).map(lambda count: "x" * count)
 _secrets = st.text(st.sampled_from("meltglass cone at 12.é中"), min_size=3, max_size=60)
-_base64 = st.builds(
-    lambda secret, width, tail: _wrap(base64.b64encode(secret.encode()).decode(), width) + tail,
-    _secrets,
-    st.sampled_from([0, 0, 7, 20]),
-    st.sampled_from(["", " ", "\n", ".", "!"]),
-)
+
+
+def _disguise(secret: str, width: int, tail: str) -> str:
+    text = base64.b64encode(secret.encode()).decode()
+    return ("\n".join(cut_text(text, [width])) if width else text) + tail
+
+
+def _spread(word: str, between: str) -> str:
+    return between.join(word)
+
+
+_base64 = st.builds(_disguise, _secrets, st.sampled_from([0, 0, 7, 20]), st.sampled_from(["", " ", "\n", ".", "!"]))
 _spaced = st.builds(
-    lambda word, between: between.join(word),
+    _spread,
     st.text(st.sampled_from("abc de"), min_size=4, max_size=30),
     st.sampled_from([" ", "-", ".", "\u200b"]),
 )
@@ -40,7 +46,6 @@ policies = st.builds(
     debounce=st.integers(1, 4),
 )
 tokenizers = st.booleans().map(lambda bytewise: PieceTokenizer(bytewise=bytewise))
-score_functions = st.integers(0, 1000).map(lambda seed: seeded(seed))
 
 
 def seeded(seed: int) -> ScoreToken:
@@ -52,6 +57,9 @@ def seeded(seed: int) -> ScoreToken:
         return max(run, own) if place % 2 else run
 
     return score_token
+
+
+score_functions = st.integers(0, 1000).map(seeded)
 
 
 class Outcome:
@@ -100,7 +108,3 @@ def drive(
         answer()
     assert guard.ended
     return Outcome("".join(delivered), guard.decision, guard.decision.action == "block")
-
-
-def _wrap(text: str, width: int) -> str:
-    return "\n".join(cut_text(text, [width])) if width else text

@@ -1,6 +1,9 @@
 """Under any chunking: the same verdict and the same text, views included."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lictor.guard.replay import replay, run_peak
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, encode, segments
@@ -13,7 +16,7 @@ from .streams import chunkings, drive, policies, score_functions, texts, tokeniz
 
 @given(texts, chunkings, tokenizers)
 def test_committed_tokens_depend_on_the_text_alone(text: str, sizes: list[int], tokenizer: PieceTokenizer) -> None:
-    """Any chunking of a text commits the segments and tokens of the whole text, and holds back less than one segment."""
+    """Any chunking commits the segments and tokens of the whole text, and holds back less than one segment."""
     committer = Committer(tokenizer)
     found = []
     for chunk in cut_text(text, sizes):
@@ -42,16 +45,15 @@ def test_views_read_the_same_under_any_chunking(text: str, sizes: list[int]) -> 
 
         assert found == expected
         assert all(piece.start < piece.end or not piece.text.isprintable() for piece in found)
-        assert all(before.end <= after.start for before, after in zip(found, found[1:], strict=False))
+        assert all(before.end <= after.start for before, after in pairwise(found))
         assert bool(found) == (parts.name in view_texts(text))
 
 
 @settings(max_examples=300)
-@given(texts, chunkings, chunkings, policies, score_functions, tokenizers)
+@given(texts, st.tuples(chunkings, chunkings), policies, score_functions, tokenizers)
 def test_any_chunking_gives_the_same_outcome(
     text: str,
-    sizes: list[int],
-    other_sizes: list[int],
+    cuts: tuple[list[int], list[int]],
     policy: Policy,
     score_token: ScoreToken,
     tokenizer: PieceTokenizer,
@@ -59,8 +61,8 @@ def test_any_chunking_gives_the_same_outcome(
     """Halt index, decision and delivered text agree for any two chunkings, and when scores come in late."""
     scorer = FakeStreamScorer(score_token, tokenizer=tokenizer)
 
-    first = drive(text, sizes, policy, scorer)
-    second = drive(text, other_sizes, policy, scorer)
+    first = drive(text, cuts[0], policy, scorer)
+    second = drive(text, cuts[1], policy, scorer)
     late = drive(text, [1], policy, scorer, late=True)
 
     assert first.decision == second.decision == late.decision

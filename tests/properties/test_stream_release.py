@@ -39,22 +39,22 @@ def test_nothing_unscored_leaves(
 def _undecided_from(tokens: list[CommittedToken], scored: int, policy: Policy, score_token: ScoreToken) -> int:
     """Where the run over the threshold starts that the scored tokens end with, or that halts."""
     logits = FakeStreamScorer(score_token).open(()).score([token.id for token in tokens[:scored]])
-    run = 0
+    start = run = 0
     for place, logit in enumerate(logits):
         run = run + 1 if logit >= policy.output_threshold else 0
+        start = place + 1 - run
         if run == policy.debounce:
             break
-    else:
-        place = len(logits) - 1
-    return tokens[place + 1 - run].start if run else tokens[place].end
+    return tokens[start].start if run else tokens[start - 1].end
 
 
 @settings(max_examples=100)
-@given(texts, chunkings, policies, tokenizers, st.integers(0, 12), st.booleans())
+@given(texts, chunkings, policies, tokenizers, st.tuples(st.integers(0, 12), st.booleans()))
 def test_a_failing_scorer_halts(
-    text: str, sizes: list[int], policy: Policy, tokenizer: PieceTokenizer, fail_at: int, is_memory: bool
+    text: str, sizes: list[int], policy: Policy, tokenizer: PieceTokenizer, failure: tuple[int, bool]
 ) -> None:
     """Whichever call fails, the last event is a typed halt, and the text before it was scored in earlier calls."""
+    fail_at, is_memory = failure
     error = MemoryError() if is_memory else ScoringError("broken")
     scorer = FakeStreamScorer(lambda _text, _place: -5.0, tokenizer=tokenizer, fail_at=fail_at, error=error)
     events = list(Guard(None, scorer, policy).stream(ask("x"), cut_text(text, sizes)))
