@@ -1,0 +1,45 @@
+"""Text written backwards, by line or by word, so that a reader of a stream can still follow."""
+
+import re
+
+import numpy as np
+
+from lictor.augment.describe import asks_for, carriers_for, transform
+
+
+def _reverse_lines(text: str) -> str:
+    return "\n".join(line[::-1] for line in text.split("\n"))
+
+
+def _reverse_each_word(text: str) -> str:
+    return re.sub(r"\S+", lambda match: match[0][::-1], text)
+
+
+@transform(
+    family="reversal",
+    side="both",
+    kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_reverse_lines,
+    carriers=carriers_for("backwards, each line from its end"),
+    asks=asks_for("backwards, each line from its end"),
+)
+def reverse_text(text: str, rng: np.random.Generator) -> str:
+    """Each line from its last character to its first."""
+    return _reverse_lines(text)
+
+
+@transform(
+    family="reversal",
+    side="both",
+    kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_reverse_each_word,
+    carriers=carriers_for("with every word spelt backwards"),
+    asks=asks_for("with every word spelt backwards"),
+)
+def reverse_words(text: str, rng: np.random.Generator) -> str:
+    """Each word spelt backwards, the words in their order."""
+    return _reverse_each_word(text)
