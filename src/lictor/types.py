@@ -53,6 +53,8 @@ class Example:
     transforms: tuple[str, ...] = ()
     parent: str | None = None
     """Id of the example it was derived from: its query, its twin, its plain form."""
+    family: str = ""
+    """Examples of one family (an ask, its twin, their rewritings and transforms) never stand on both sides of a split."""
     split: Split = "train"
 
     @property

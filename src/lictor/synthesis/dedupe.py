@@ -1,0 +1,27 @@
+"""Drop near-duplicates: texts whose word shingles overlap too much. In: texts in order. Out: which to keep."""
+
+import re
+from collections.abc import Sequence
+
+from datasketch import MinHash, MinHashLSH
+
+PERMUTATIONS = 64
+
+
+def keep_distinct(texts: Sequence[str], *, threshold: float = 0.8) -> list[bool]:
+    """For each text, whether no earlier kept text has a Jaccard similarity of about `threshold` or more with it."""
+    index = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
+    kept: list[bool] = []
+    for at, text in enumerate(texts):
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=1)
+        sketch.update_batch([s.encode("utf-8", "replace") for s in _shingles(text)])
+        is_new = not index.query(sketch)
+        if is_new:
+            index.insert(str(at), sketch)
+        kept.append(is_new)
+    return kept
+
+
+def _shingles(text: str, size: int = 3) -> set[str]:
+    words = re.findall(r"\w+", text.lower())
+    return {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}

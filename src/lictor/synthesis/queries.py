@@ -1,0 +1,148 @@
+"""Queries per rule: drafts composed from asks, frames and names; twins across the boundary; the generator's own.
+
+In: a constitution, its material, a seed. Out: `Query`s, each with the family that keeps it, its twin and its
+rewritings on one side of every split. Knows no model: what a generator is to be asked is planned here as text,
+and what it answered is read here.
+
+Cites: CC1 section 3.2 (queries spanning the constitution's categories); Q3G section 4 (paired prompts of one surface).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lictor.artifacts import fingerprint
+from lictor.constitution import Constitution, Rule
+from lictor.synthesis.material import Material, read_prompt
+
+ALIAS_SHARE = 0.4
+"""Share of drafts naming the domain's subject in which an alias takes the name's place, on both sides alike."""
+
+PERSONA_SHARE = 0.2
+"""Share of drafts that say who is asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One user message made for a rule."""
+
+    id: str
+    rule: str
+    text: str
+    family: str
+    """Queries of one family share an ask: they never stand on both sides of a split."""
+    origin: str
+    """`draft` (composed by code), `rewritten` (by the generator), `generated` (by the generator), `seed`."""
+    parent: str | None = None
+
+
+def draft_queries(constitution: Constitution, material: Material, *, per_ask: int, seed: int) -> list[Query]:
+    """Drafts of every ask and of its twin, `per_ask` each, in different frames; deterministic in `seed`."""
+    known = {rule.id for rule in constitution.rules}
+    drafts: list[Query] = []
+    for ask in material.asks:
+        if ask.rule not in known:
+            continue
+        family = fingerprint([ask.rule, ask.text])
+        rng = np.random.default_rng([seed, int(family, 16) % 2**32])
+        frames = rng.permutation(len(material.frames))[:per_ask]
+        made = [_draft(ask.rule, _framed(ask.text, material.frames[i], material, rng), family) for i in frames]
+        drafts += made
+        if ask.twin and ask.twin_rule in known:
+            texts = [_framed(ask.twin, material.frames[i], material, rng) for i in frames]
+            twins = [_draft(str(ask.twin_rule), text, family) for text in texts]
+            drafts += [replace(twin, parent=query.id) for twin, query in zip(twins, made, strict=True)]
+    return drafts
+
+
+def seed_queries(constitution: Constitution) -> list[Query]:
+    """The rules' own examples, one family each."""
+    return [
+        Query(fingerprint(["seed", rule.id, text])[:12], rule.id, text, fingerprint(["seed", text]), "seed")
+        for rule in constitution.rules
+        for text in rule.examples
+    ]
+
+
+def rewrite_prompt(query: Query, material: Material, seed: int) -> str:
+    """What the generator is asked, to say `query` in another voice."""
+    voice = material.voices[int(fingerprint([seed, query.id]), 16) % len(material.voices)]
+    return read_prompt("voice").format(voice=voice, request=material.disguised(query.text)).strip()
+
+
+def read_rewriting(query: Query, answer: str, material: Material) -> Query | None:
+    """The rewritten query, or None where the generator answered, refused or lost the request.
+
+    It must keep half of the draft's content words and add no more than it had: a small generator drifts.
+    """
+    text = material.revealed(clean(answer.split("\n", maxsplit=1)[0]))
+    kept, had = _content(text), _content(query.text)
+    if not 15 <= len(text) <= 400 or not had or len(kept & had) / len(had) < 0.5 or len(kept - had) > len(had) + 8:
+        return None
+    if material.name.lower() in query.text.lower() and material.name.lower() not in text.lower():
+        return None
+    identity = fingerprint(["rewritten", query.id, text])[:12]
+    return replace(query, id=identity, text=text, origin="rewritten", parent=query.id)
+
+
+def generation_prompts(rule: Rule, material: Material, *, calls: int, per_call: int, seed: int) -> Iterator[str]:
+    """What the generator is asked where nobody wrote asks for a rule: more messages like the rule's examples."""
+    rng = np.random.default_rng([seed, int(rule.fingerprint, 16) % 2**32])
+    for _ in range(calls):
+        picked = rng.permutation(len(rule.examples))[:3]
+        examples = "\n".join(f"- {rule.examples[i]}" for i in picked)
+        voice = material.voices[rng.integers(len(material.voices))]
+        text = read_prompt("query").format(subject=rule.text, examples=examples, count=per_call, voice=voice)
+        yield material.disguised(text).strip()
+
+
+def read_generated(rule: Rule, answer: str, material: Material) -> list[Query]:
+    """The messages in a numbered list that the generator wrote for `rule`; each is a family of its own."""
+    queries: list[Query] = []
+    for line in answer.splitlines():
+        if match := re.match(r"\s*(?:\d+[.)]|[-*])\s+(.*)", line):
+            text = material.revealed(clean(match[1]))
+            if 15 <= len(text) <= 400:
+                key = fingerprint(["generated", rule.id, text])
+                queries.append(Query(key[:12], rule.id, text, key, "generated"))
+    return queries
+
+
+def clean(text: str) -> str:
+    """`text` without the quotes, labels and mark-up that small generators wrap a message in."""
+    text = re.sub(r"^\s*(?:Rewritten|Message|Answer|Question)\s*:\s*", "", text.strip(), flags=re.IGNORECASE)
+    text = text.replace("**", "").strip().strip("`").strip()
+    if len(text) > 1 and text[0] in "\"'\u201c" and text[-1] in "\"'\u201d":
+        text = text[1:-1]
+    return re.sub(r"[ \t]+", " ", text).strip()
+
+
+def rules_without_asks(constitution: Constitution, material: Material) -> list[Rule]:
+    """The rules nobody wrote asks for: the generator must make their queries."""
+    covered = {ask.rule for ask in material.asks}
+    return [rule for rule in constitution.rules if rule.id not in covered]
+
+
+def _draft(rule: str, text: str, family: str) -> Query:
+    return Query(fingerprint(["draft", rule, text])[:12], rule, text, family, "draft")
+
+
+def _framed(ask: str, frame: str, material: Material, rng: np.random.Generator) -> str:
+    if material.aliases and material.name in ask and rng.random() < ALIAS_SHARE:
+        ask = ask.replace(material.name, material.aliases[rng.integers(len(material.aliases))])
+    text = frame.format(ask=ask)
+    if rng.random() < PERSONA_SHARE:
+        voice = material.voices[rng.integers(len(material.voices))].split(",")[0].split(" who ")[0]
+        text = f"I'm {voice}. {text}"
+    return text[0].upper() + text[1:] if rng.random() < 0.7 else text.lower()
+
+
+def _content(text: str) -> set[str]:
+    return {w[:6] for w in re.findall(r"[a-z]{4,}", text.lower())} - _COMMON
+
+
+_COMMON = frozenset(
+    ("what", "when", "where", "which", "would", "could", "should", "please", "have", "with", "that", "this", "from")
+)
