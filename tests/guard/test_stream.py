@@ -5,7 +5,7 @@ from math import inf, nan
 import pytest
 
 from lictor.errors import ScoringError, UsageError
-from lictor.guard.stream import StreamGuard
+from lictor.guard.stream import StreamGuard, StreamStep
 from lictor.testing import PieceTokenizer
 from lictor.types import Decision, Halted, Policy, Released, ScoreRequest, Token
 
@@ -22,6 +22,19 @@ def guard_of(*, views: bool = False, **policy: object) -> StreamGuard:
     """A guard with one token a word, stride 4, no warm-up and threshold 0."""
     settings = Policy(**{"input_threshold": 0.0, "output_threshold": 0.0, "stride": 4, "warmup": (), **policy})  # pyright: ignore[reportArgumentType]
     return StreamGuard(WordTokenizer(), settings) if views else StreamGuard(WordTokenizer(), settings, views={})
+
+
+def answer(guard: StreamGuard, steps: list[StreamStep], hot: dict[str | None, int]) -> str:
+    """Score every request with -1, or 4 for the tokens of the length `hot` names by view; what was delivered."""
+    delivered = ""
+    while steps:
+        step = steps.pop(0)
+        if isinstance(step, Released):
+            delivered += step.text
+        elif isinstance(step, ScoreRequest) and not guard.ended:
+            logits = [4.0 if token_id == hot.get(step.view) else -1.0 for token_id in step.token_ids]
+            steps = guard.scored(step.view, logits) + steps
+    return delivered
 
 
 def test_a_batch_ends_at_a_multiple_of_the_stride() -> None:
@@ -91,16 +104,41 @@ def test_an_empty_answer_passes() -> None:
 def test_a_view_halts_at_the_source_of_its_run() -> None:
     """A run in a decoded reading halts where its disguise stands in the answer, and names the view."""
     guard = guard_of(views=True, debounce=1)
-    steps: list[object] = []
-    pending = [*guard.push("ok then h e l l o  w o r l d  "), *guard.finish()]
-    for step in pending:
-        if isinstance(step, ScoreRequest) and not guard.ended:
-            logits = [-1 if step.view is None or id_ != len(" world") else 4 for id_ in step.token_ids]
-            steps += guard.scored(step.view, logits)
+    delivered = answer(guard, [*guard.push("ok then h e l l o  w o r l d  "), *guard.finish()], {"spaced": 6})
 
-    delivered = "".join(step.text for step in steps if isinstance(step, Released))
     assert delivered == "ok then h e l l o"
     assert guard.decision == Decision("block", "output", None, 4, 0.0, token_index=7, view="spaced")
+
+
+@pytest.mark.parametrize("rest", [" and then some more words that are plain", ""])
+def test_the_end_of_a_disguise_ends_its_run(rest: str) -> None:
+    """A disguise that ends over the threshold halts there: no later text is held back for it, none clears it."""
+    guard = guard_of(views=True)
+    steps = guard.push("ok h e l l o  w o r l d " + rest)
+    text = answer(guard, [*steps, *([] if rest else guard.finish())], {"spaced": len(" world")})
+
+    assert text == "ok h e l l o"
+    assert (guard.decision.view, guard.decision.token_index, guard.decision.action) == ("spaced", 6, "block")
+
+
+def test_the_earliest_run_decides() -> None:
+    """When the text and a view halt in one round, the run that starts first in the answer is the one recorded."""
+    early, late = (guard_of(views=True, stride=64, debounce=1) for _ in range(2))
+    for guard, text in ((early, "spicy f a b u l o u s"), (late, "f a b u l o u s spicy")):
+        hot = {None: len(text.split("f a")[0].rstrip() or " spicy"), "spaced": len("fabulous")}
+        answer(guard, [*guard.push(text), *guard.finish()], hot)
+
+    assert early.decision.view is None
+    assert late.decision.view == "spaced"
+
+
+def test_the_threshold_itself_counts() -> None:
+    """A logit equal to the threshold is over it."""
+    guard = guard_of(debounce=1)
+    guard.push("a bb")
+    guard.finish()
+
+    assert guard.scored(None, [-1, 0])[-1] == Halted(Decision("block", "output", None, 0, 0.0, token_index=1))
 
 
 def test_an_error_is_a_typed_halt() -> None:

@@ -75,3 +75,16 @@ def test_plain_words_hold_nothing_back() -> None:
         base64.push(word + " ")
         spaced.push(word + " ")
         assert (base64.pending_start, spaced.pending_start) == (None, None)
+
+
+def test_a_wide_gap_ends_a_disguise() -> None:
+    """Blank space without end holds nothing back: a disguise is over after a few characters of it."""
+    base64, spaced = Base64View(), SpacedView()
+    base64.push(b64encode(PLAIN.encode()).decode()[:30])
+    spaced.push("h e l l o  w o r l d")
+    assert None not in (base64.pending_start, spaced.pending_start)
+
+    base64.push("\n" * 5)
+    spaced.push(" " * 6)
+
+    assert (base64.pending_start, spaced.pending_start) == (None, None)

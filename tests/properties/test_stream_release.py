@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lictor.errors import ScoringError
 from lictor.guard import Guard, StreamGuard, hold_back_limit
+from lictor.guard.stream import StreamStep
 from lictor.guard.tokens import CommittedToken, encode
 from lictor.guard.views import VIEWS
 from lictor.testing import FakeInputScorer, FakeStreamScorer, PieceTokenizer, ScoreToken, ask, cut_text
@@ -34,6 +35,30 @@ def test_nothing_unscored_leaves(
             unscored_from = tokens[scored].start if scored < len(tokens) else len(text)
             assert delivered <= unscored_from
             assert delivered <= _undecided_from(tokens, scored, policy, score_token)
+
+
+@settings(max_examples=200)
+@given(texts, chunkings, policies)
+def test_no_disguise_leaves_before_its_reading_was_scored(text: str, sizes: list[int], policy: Policy) -> None:
+    """But for the characters before a disguise is suspected (3 at most), all that leaves was scored as decoded too."""
+    scorer = FakeStreamScorer(lambda _text, _place: -5.0)
+    guard = StreamGuard(scorer.tokenizer, policy)
+    sessions = {name: scorer.open(()) for name in [None, *VIEWS]}
+    pieces = {name: [*(view := make()).push(text), *view.finish()] for name, make in VIEWS.items()}
+    delivered = 0
+    steps: list[StreamStep] = []
+    for chunk in [*cut_text(text, sizes), None]:
+        steps += guard.finish() if chunk is None else guard.push(chunk)
+        while steps:
+            step = steps.pop(0)
+            if isinstance(step, ScoreRequest):
+                steps = guard.scored(step.view, sessions[step.view].score(step.token_ids)) + steps
+            elif isinstance(step, Released):
+                delivered += len(step.text)
+                for name, decoded in pieces.items():
+                    out = "".join(piece.text for piece in decoded if piece.end <= delivered)
+                    scored = "".join(sessions[name].read)
+                    assert len(out.replace("\n", "")) <= len(scored.replace("\n", "")) + 3
 
 
 def _undecided_from(tokens: list[CommittedToken], scored: int, policy: Policy, score_token: ScoreToken) -> int:
