@@ -129,11 +129,24 @@ def clustered(
             f"expected a question and a strategy for each of at least one attempt, got {won.size} attempts, "
             f"{len(questions)} questions and {len(strategies)} strategies"
         )
+    if won.min() == won.max():
+        clusters = max(len(set(questions)), len(set(strategies)))
+        return exact(clusters if won[0] else 0, clusters, confidence)
+    shares = _reshare(won, questions, strategies, resamples, rng)
+    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
+def _reshare(
+    won: NDArray[np.float64],
+    questions: Sequence[str],
+    strategies: Sequence[str],
+    resamples: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Share of successes in each resample that drew any attempt."""
     row_names, rows = np.unique(np.asarray(questions), return_inverse=True)
     column_names, columns = np.unique(np.asarray(strategies), return_inverse=True)
-    if won.min() == won.max():
-        clusters = max(row_names.size, column_names.size)
-        return exact(clusters if won[0] else 0, clusters, confidence)
     attempts = np.zeros((row_names.size, column_names.size))
     successes = np.zeros_like(attempts)
     np.add.at(attempts, (rows, columns), 1.0)
@@ -142,9 +155,7 @@ def clustered(
     column_weights = _redraw(column_names.size, resamples, rng)
     weight = ((row_weights @ attempts) * column_weights).sum(axis=1)  # (resamples,)
     wins = ((row_weights @ successes) * column_weights).sum(axis=1)
-    shares = wins[weight > 0] / weight[weight > 0]
-    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(float(low), float(high))
+    return wins[weight > 0] / weight[weight > 0]
 
 
 def _redraw(clusters: int, resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:

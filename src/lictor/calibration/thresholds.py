@@ -139,8 +139,8 @@ def fit(
     """Thresholds that catch most attacks while the false-positive rate stays within budget.
 
     Args:
-        traces_a: Benign and restricted conversations that choose the path.
-        traces_b: Benign conversations that choose the level; restricted ones are ignored.
+        traces_a: Benign and restricted conversations; they choose the path.
+        traces_b: Benign conversations, which choose the level; restricted ones are ignored.
         traces_c: Conversations for the report; they choose nothing.
         budget_fpr: Largest mean false-positive rate over the sources, in 0..1.
         policy_template: Debounce, stride and the rest; its thresholds are replaced.
@@ -159,7 +159,7 @@ def fit(
     drawn = draw_equally(b.take(~b.restricted), budget_fpr, confidence, np.random.default_rng(seed))
     level = _choose_level(path.levels(drawn), budget_fpr, confidence)
     at = path.thresholds(level)
-    hits, n = int(_blocked(drawn, at)["either"].sum()), drawn.prompt.size
+    fitted = _rate("split B", _blocked(drawn, at)["either"], confidence)
     report = Report(
         budget_fpr=budget_fpr,
         confidence=confidence,
@@ -168,15 +168,12 @@ def fit(
         n_path_restricted=int(a.restricted.sum()),
         path=path,
         level=level,
-        fitted=_rate("split B", hits, n, confidence),
-        fitted_upper=upper_bound(hits, n, confidence),
+        fitted=fitted,
+        fitted_upper=upper_bound(fitted.hits, fitted.n, confidence),
         held_out=_hold_out(c, at, confidence),
     )
     assert report.fitted_upper <= budget_fpr, "more hits at the level than the budget allows"  # noqa: S101
-    fitted_on = asdict(report)
-    return Fit(
-        replace(policy_template, input_threshold=at.input, output_threshold=at.output, fitted_on=fitted_on), report
-    )
+    return Fit(_with_thresholds(policy_template, at, report), report)
 
 
 def choose_path(a: Peaks) -> Path:
@@ -248,22 +245,25 @@ def _hold_out(c: Peaks, at: At, confidence: float) -> HeldOut:
         raise CalibrationError("split C has no benign conversation: nothing to report the false-positive rate on")
     wrong = _blocked(benign, at)
     sources = tuple(
-        _rate(str(name), int(wrong["either"][of].sum()), int(of.sum()), confidence)
-        for name in np.unique(benign.source)
-        for of in [benign.source == name]
+        _rate(str(name), wrong["either"][benign.source == name], confidence) for name in np.unique(benign.source)
     )
     right = _blocked(restricted, at)
     return HeldOut(
         sources=sources,
         mean_fpr=float(np.mean([rate.value for rate in sources])),
         worst_source=max(sources, key=lambda rate: rate.value),
-        false_positives=tuple(_rate(k, int(v.sum()), v.size, confidence) for k, v in wrong.items()),
-        caught=tuple(_rate(k, int(v.sum()), v.size, confidence) for k, v in right.items()),
+        false_positives=tuple(_rate(name, blocked, confidence) for name, blocked in wrong.items()),
+        caught=tuple(_rate(name, blocked, confidence) for name, blocked in right.items()),
     )
 
 
-def _rate(name: str, hits: int, n: int, confidence: float) -> Rate:
+def _rate(name: str, blocked: NDArray[np.bool_], confidence: float) -> Rate:
+    hits, n = int(blocked.sum()), blocked.size
     return Rate(name, hits, n, *exact(hits, n, confidence))
+
+
+def _with_thresholds(template: Policy, at: At, report: Report) -> Policy:
+    return replace(template, input_threshold=at.input, output_threshold=at.output, fitted_on=asdict(report))
 
 
 def _source_weights(scored: Peaks) -> NDArray[np.float64]:
