@@ -29,7 +29,10 @@ class Trace:
     prompt_score: float
     """Highest logit any of its user turns got from the input stage; -inf where the guard has none."""
     answer_scores: NDArray[np.floating] | None
-    """Logit of each answer token, views included as the maximum; None for a prompt without an answer.  # (tokens,)"""
+    """Logit of each answer token, views included as the maximum; None for a prompt without an answer.  # (tokens,)
+
+    An array of one number stands for an answer whose debounced score the guard itself has worked out.
+    """
 
     def __post_init__(self) -> None:
         answer = np.empty(0) if self.answer_scores is None else self.answer_scores
