@@ -68,7 +68,7 @@ def test_the_promise_holds(grid: float | None) -> None:
     for _ in range(rounds):
         fitted = fit(
             path,
-            draw("b", 60, rng, shape, 0),
+            draw("b", 26, rng, shape, 0),
             report,
             budget_fpr=budget,
             confidence=confidence,
