@@ -1,7 +1,8 @@
 """Put whole families on one side: train, validation, calibration or test.
 
 In: examples, a seed, shares. Out: the same examples with `family` and `split` filled in. A family's split is a hash of
-its name, so it stays when examples are added, on any machine. Knows no text and no constitution.
+its name, so it stays (but for a few, see `assign_splits`) when others are
+added, on any machine. Knows no text and no constitution.
 """
 
 from collections import Counter, defaultdict
@@ -25,9 +26,9 @@ def assign_splits(
 ) -> list[Example]:
     """`examples` with the split of their family, every rule in every split as far as its families allow.
 
-    Families are hashed to splits independently of each other. Where that leaves a rule with no example in a split
-    although it has families to spare, one family moves over: only such a family may move again when more are added,
-    and `keep` holds it too.
+    Families are hashed to splits independently of each other. Where that leaves a rule with less than half its fair
+    share of a split, families that can be spared move over: only these may move again when more are added, and `keep`
+    holds them too.
 
     Args:
         examples: An example without a family belongs to that of the root of its parents, else to one of its own.
@@ -93,20 +94,26 @@ def _fill_gaps(
     shares: Mapping[Split, float],
     place: Mapping[str, float],
 ) -> None:
-    """Move one family for each rule and split that has none, where no rule loses its last one elsewhere."""
+    """Move families until each rule has half its fair share in each split, where no rule falls below that elsewhere."""
     held = Counter((rule, split_of[family]) for family, names in rules.items() for rule in names)
-    wanted = [split for split in get_args(Split) if shares.get(split, 0) > 0]
-    for rule in sorted({rule for names in rules.values() for rule in names}):
-        for split in wanted:
-            if held[rule, split]:
-                continue
+    total = Counter(rule for names in rules.values() for rule in names)
+    least = {
+        (rule, split): max(1, int(shares[split] * count / 2))
+        for rule, count in sorted(total.items())
+        for split in get_args(Split)
+        if shares.get(split, 0) > 0
+    }
+    for (rule, split), floor in least.items():
+        while held[rule, split] < floor:
             spare = [
                 family
                 for family, names in movable.items()
-                if rule in names and all(held[name, split_of[family]] > 1 for name in names)
+                if rule in names
+                and split_of[family] != split
+                and all(held[name, split_of[family]] > least.get((name, split_of[family]), 0) for name in names)
             ]
             if not spare:
-                continue
+                break
             moved = max(spare, key=lambda family: (held[rule, split_of[family]], place[family]))
             held.subtract((name, split_of[moved]) for name in rules[moved])
             held.update((name, split) for name in rules[moved])
