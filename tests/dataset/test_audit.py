@@ -1,0 +1,161 @@
+"""Audits: what would spoil training is found, and what is sound passes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lictor.dataset.audit import Audit, audit, gate
+from lictor.dataset.splits import assign_splits
+from lictor.types import Example, Message
+
+from .small import CONSTITUTION, example
+
+WORDS = "tower rope morning window ladder paper stone river garden market letter music winter basket candle"
+
+
+def sound(count: int = 120) -> list[Example]:
+    """Examples of all rules whose words say nothing of their labels, split by family."""
+    rng = np.random.default_rng(0)
+    rules = ("cast", "ring", "locks", "soup")
+    made: list[Example] = []
+    for i in range(count):
+        text = " ".join(rng.choice(WORDS.split(), 12))
+        made.append(
+            example(str(i), text, f"{text} again", label=int(i % 4 == 0), rule=rules[i % 4], family=f"f{i // 2}")
+        )
+    return assign_splits(made, seed=0)
+
+
+def with_one(**change: object) -> Audit:
+    """The audit of sound examples and one more, which is the first of them changed."""
+    first = sound()[0]
+    return audit([*sound(), replace(first, id="changed", **change)], CONSTITUTION)  # pyright: ignore[reportArgumentType] -- fields by name
+
+
+def test_sound_examples_pass() -> None:
+    """Nothing is found, and the counts add up."""
+    found = audit(sound(), CONSTITUTION)
+
+    assert gate(found) == []
+    assert found.counts["bucket"] == {"everyday": 30, "harmful_elsewhere": 30, "restricted": 30, "same_domain": 30}
+    assert found.counts["rule"] == {"cast": 30, "ring": 30, "locks": 30, "soup": 30}
+    assert found.counts["prompt_label"] == {"0": 90, "1": 30}
+    assert found.lengths["prompt 1"].texts == 30
+
+
+def test_a_prompt_in_two_splits_is_a_leak() -> None:
+    """The same words, in other letters and spaces, on the other side of a split stop a run."""
+    first = sound()[0]
+    other = "test" if first.split != "test" else "train"
+    found = with_one(split=other, family="new", messages=(Message("user", first.messages[0].content.upper() + " "),))
+
+    assert [leak.second for leak in found.exact_leaks] == ["changed"]
+    assert any("word for word: 1" in reason for reason in gate(found))
+
+
+def test_near_duplicates_across_splits_stop_a_run() -> None:
+    """Prompts that differ by a word count where there are more than one in a hundred."""
+    examples = sound()
+    copies = [
+        replace(
+            e,
+            id=f"{e.id} copy",
+            family=f"{e.id} copy",
+            split="test" if e.split != "test" else "train",
+            messages=(Message("user", e.messages[0].content + " today"),),
+            answer_label=None,
+        )
+        for e in examples[:10]
+    ]
+    found = audit(examples + copies, CONSTITUTION)
+
+    assert len(found.near_leaks) >= 5
+    assert found.exact_leaks == ()
+    assert any("near-duplicates" in reason for reason in gate(found))
+
+
+def test_a_family_in_two_splits_stops_a_run() -> None:
+    """Even where no text is shared."""
+    other = "test" if sound()[0].split != "test" else "train"
+    found = with_one(split=other, messages=(Message("user", "quite different"),), answer_label=None)
+
+    assert found.split_families == ("f0",)
+    assert any("families in several splits: f0" in reason for reason in gate(found))
+
+
+def test_refusals_over_one_percent_stop_a_run() -> None:
+    """Two refusals among 122 answers are too many, one is not."""
+    refusal = (Message("user", "x"), Message("assistant", "I'm sorry, but I can't help with that."))
+    first = sound()[0]
+    one = [*sound(), replace(first, id="r1", messages=refusal)]
+    two = [*one, replace(first, id="r2", messages=refusal)]
+
+    assert gate(audit(one, CONSTITUTION)) == []
+    assert any("answers that refuse: 2 of 122" in reason for reason in gate(audit(two, CONSTITUTION)))
+
+
+def test_a_sparse_rule_and_an_empty_side_stop_a_run() -> None:
+    """A rule with few examples is named, and so is a split without restricted prompts."""
+    few = [e for e in sound() if e.rule != "soup"]
+    one_sided = [e for e in sound() if e.prompt_label == 0 or e.split != "test"]
+
+    assert any("soup (0)" in reason for reason in gate(audit(few, CONSTITUTION)))
+    assert any("no prompts with these labels: test 1" in reason for reason in gate(audit(one_sided, CONSTITUTION)))
+    assert gate(audit([], CONSTITUTION))
+
+
+def test_labels_of_another_constitution_and_repeated_ids_stop_a_run() -> None:
+    """Labels belong to a constitution, and an id to one example."""
+    foreign = with_one(constitution="another")
+    repeated = audit([*sound(), sound()[5]], CONSTITUTION)
+
+    assert any("another constitution: changed" in reason for reason in gate(foreign))
+    assert any("more than once: 5" in reason for reason in gate(repeated))
+
+
+def test_a_word_that_gives_the_label_away_is_measured() -> None:
+    """A keyword on one side makes words predict; without it they do not. Twins are looked at alone, too."""
+    told = [
+        replace(e, messages=(Message("user", e.messages[0].content + (" please" if e.prompt_label else "")),))
+        for e in sound()
+    ]
+
+    def words(examples: list[Example]) -> dict[str, float]:
+        found = audit([replace(e, answer_label=None) for e in examples], CONSTITUTION).shortcuts
+        return {s.against: s.auroc for s in found if (s.side, s.feature) == ("prompt", "words")}
+
+    assert words(told)["all"] > 0.95
+    assert words(told)["same_domain"] > 0.95
+    assert words([replace(e, messages=e.prompt) for e in sound()])["all"] < 0.7
+
+
+def test_a_length_that_gives_the_label_away_is_measured() -> None:
+    """Restricted answers twice as long as permitted ones are told apart by length alone."""
+    long = [
+        replace(e, messages=(*e.prompt, Message("assistant", "word " * (80 if e.answer_label else 40) + e.id)))
+        for e in sound()
+    ]
+    found = {(s.side, s.feature, s.against): s.auroc for s in audit(long, CONSTITUTION).shortcuts}
+
+    assert found["answer", "length", "all"] == pytest.approx(1.0)
+    assert found["prompt", "length", "all"] < 0.7
+
+
+def test_a_wrong_label_is_the_first_suspect() -> None:
+    """Where words tell the labels apart, the one example labelled against them comes first."""
+    told = [
+        replace(e, messages=(Message("user", e.messages[0].content + (" please" if e.prompt_label else "")),))
+        for e in sound()
+    ]
+    wrong = [replace(e, answer_label=None, prompt_label=0 if e.id == "8" else e.prompt_label) for e in told]
+
+    assert audit(wrong, CONSTITUTION).suspects[0].id == "8"
+
+
+def test_too_little_to_say_is_not_said() -> None:
+    """With fewer families of a label than folds there are no figures and no suspects."""
+    found = audit(sound(8), CONSTITUTION)
+
+    assert found.shortcuts == ()
+    assert found.suspects == ()
