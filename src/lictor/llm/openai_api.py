@@ -37,25 +37,27 @@ class OpenAIModel:
         return f"openai:{self._model}@{self._base_url or 'default'}"
 
     def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
-        """The answer's content deltas as they come.
+        """The answer's content deltas as they come; the endpoint is hung up on when the reader stops.
 
         Raises:
             GenerationError: The endpoint failed after the SDK's retries.
         """
-        client = OpenAI(base_url=self._base_url, api_key=self._key, timeout=TIMEOUT_S)
         try:
-            chunks = client.chat.completions.create(
-                model=self._model,
-                messages=_wire(conversation),
-                max_tokens=sampling.max_tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                seed=sampling.seed,
-                stream=True,
-            )
-            for chunk in chunks:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    yield chunk.choices[0].delta.content
+            with (
+                OpenAI(base_url=self._base_url, api_key=self._key, timeout=TIMEOUT_S) as client,
+                client.chat.completions.create(
+                    model=self._model,
+                    messages=_wire(conversation),
+                    max_tokens=sampling.max_tokens,
+                    temperature=sampling.temperature,
+                    top_p=sampling.top_p,
+                    seed=sampling.seed,
+                    stream=True,
+                ) as chunks,
+            ):
+                for chunk in chunks:
+                    if chunk.choices and chunk.choices[0].delta.content:
+                        yield chunk.choices[0].delta.content
         except APIError as error:
             raise GenerationError(f"{self.name}: the endpoint failed: {error.message}") from error
 

