@@ -54,7 +54,7 @@ class Example:
     parent: str | None = None
     """Id of the example it was derived from: its query, its twin, its plain form."""
     family: str = ""
-    """Examples of one family (an ask, its twin, their rewritings and transforms) never stand on both sides of a split."""
+    """Examples of one family (an ask, its twin, their rewritings) never stand on both sides of a split."""
     split: Split = "train"
 
     @property

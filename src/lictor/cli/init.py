@@ -32,7 +32,7 @@ def init(
         else:
             say_table(("template", "what it is for"), DESCRIPTIONS.items())
         return
-    texts = {folder / "constitution.yaml": read_constitution(template), folder / "lictor.yaml": read_project()}
+    texts = {folder / "constitution.yaml": read_constitution(template), folder / "lictor.yaml": read_project(template)}
     write_new(texts)
     if as_json:
         say_json({"template": template, "written": [str(path) for path in texts]})

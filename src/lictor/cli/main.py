@@ -13,7 +13,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from lictor.cli import doctor, init, validate
+from lictor.cli import augment, chat, check, demo, doctor, generate, init, run, validate
 from lictor.cli.output import say_error
 from lictor.errors import LictorError
 
@@ -65,3 +65,9 @@ def report_errors(verb: Callable[Args, None]) -> Callable[Args, None]:
 app.command("init")(report_errors(init.init))
 app.command("validate")(report_errors(validate.validate))
 app.command("doctor")(report_errors(doctor.doctor))
+app.command("generate")(report_errors(generate.generate))
+app.command("augment")(report_errors(augment.augment_command))
+app.command("run")(report_errors(run.run))
+app.command("check")(report_errors(check.check))
+app.command("chat")(report_errors(chat.chat))
+app.command("demo")(report_errors(demo.demo))

@@ -40,3 +40,8 @@ def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: s
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console(file=sys.stdout, highlight=False).print(table)
+
+
+def say_line(value: object) -> None:
+    """Print `value` as one line of JSON on stdout."""
+    typer.echo(json.dumps(value, default=str))

@@ -24,7 +24,7 @@ from transformers import (
 
 from lictor.artifacts import sha256_file
 from lictor.errors import ModelNotFoundError
-from lictor.llm.weights import cache_dir, locate
+from lictor.llm.weights import cache_dir, locate, parse_reference
 from lictor.types import Conversation, Sampling
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
@@ -142,7 +142,7 @@ class LocalModel:
     """Local weights that answer conversations, alone (streamed) or in batches."""
 
     def __init__(self, reference: str, precision: Precision = "auto", batch_rows: int = 48) -> None:
-        self._name = f"{reference}#{precision}"
+        self._name = f"{_public_name(reference)}#{precision}"
         self._lm = load_causal_lm(reference, precision)
         self._tokenizer = load_tokenizer(reference)
         self._batch_rows = batch_rows
@@ -150,7 +150,7 @@ class LocalModel:
 
     @property
     def name(self) -> str:
-        """Reference and precision."""
+        """Reference and precision; of a path, its last part alone."""
         return self._name
 
     def stream(self, conversation: Conversation, sampling: Sampling) -> Iterator[str]:
@@ -221,6 +221,11 @@ class LocalModel:
             ids = torch.tensor([[picked[at]] for at in alive])
             mask = torch.cat([mask[keep], torch.ones(len(alive), 1, dtype=mask.dtype)], dim=1)
             positions = positions[keep, -1:] + 1
+
+
+def _public_name(reference: str) -> str:
+    parsed = parse_reference(reference)
+    return Path(parsed.name).name.removesuffix(".gguf") if parsed.scheme == "path" else reference
 
 
 def _sample(logits: Tensor, row: _Row) -> int:

@@ -32,6 +32,7 @@ def read_constitution(template: str) -> str:
     return (starter / "templates" / f"{template}.yaml").read_text(encoding="utf-8")
 
 
-def read_project() -> str:
-    """The text of `lictor.yaml`, which suits every template."""
-    return (files("lictor.starter") / "templates" / "lictor.yaml").read_text(encoding="utf-8")
+def read_project(template: str) -> str:
+    """The text of `lictor.yaml` for `template`: emberglass starts from its data pack, the others from a generator."""
+    folder = "emberglass" if template == "emberglass" else "templates"
+    return (files("lictor.starter") / folder / "lictor.yaml").read_text(encoding="utf-8")

@@ -38,7 +38,7 @@ from lictor.synthesis.queries import (
 )
 from lictor.types import ChatModel, Example, Message, Sampling
 
-SLICE = 96
+SLICE = 48
 """Requests handed to the model at once; each slice is kept in the cache before the next begins."""
 
 Progress = Callable[[str, int, int], None]
@@ -97,6 +97,7 @@ def synthesise(
     texts = [read_answer(text, material) for text in ask("answers", prompts, 100, 0.7)]
     pairs = _filtered(to_answer[: config.answers], texts, material, ask, report)
     answered = [_answer_example(q, a, constitution, model.name) for q, a in pairs]
+    answered += _written(drafts, constitution, material, report)
     answered += _composed(to_answer[config.answers :], constitution, material, config, report)
     rewritten = _rewritten(_shuffled(drafts, config.seed, "rewrite")[: config.rewrites], material, config, ask, report)
     queries = _distinct(drafts + rewritten, config.near_duplicate, report)
@@ -152,6 +153,13 @@ def _rewritten(
     report.note("rewritings asked for", len(drafts))
     report.note("rewritings kept", len(kept))
     return kept
+
+
+def _written(queries: list[Query], constitution: Constitution, material: Material, report: Report) -> list[Example]:
+    """Answers written by hand, each to the first draft of its ask."""
+    first = {query.ask: query for query in reversed(queries) if query.ask in material.answers}
+    report.note("answers written by hand", len(first))
+    return [_answer_example(q, material.answers[ask], constitution, "written") for ask, q in first.items()]
 
 
 def _composed(
@@ -238,7 +246,7 @@ def _answer_example(query: Query, answer: str, constitution: Constitution, gener
         id=fingerprint([query.id, answer])[:12],
         messages=(*prompt.messages, Message("assistant", answer)),
         answer_label=prompt.prompt_label,
-        source="synthesis:composed" if generator == "composed" else "synthesis:answered",
+        source=f"synthesis:{generator}" if generator in {"composed", "written"} else "synthesis:answered",
         generator=generator,
         parent=query.id,
         onset_char=0 if prompt.prompt_label and generator == "composed" else None,

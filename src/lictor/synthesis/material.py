@@ -1,7 +1,8 @@
-"""What a domain brings to synthesis beside its rules: asks, frames, voices, facts, names.
+"""What a domain brings to synthesis beside its rules: asks, frames, voices, facts, names, answers.
 
-In: a folder with `asks.yaml`, `words.yaml`, `handbook.yaml`, each optional. Out: a `Material`. Facts that belong to
-a target question are left out here, so that nothing made from a `Material` can hold one. Knows no model.
+In: a folder with `asks.yaml`, `words.yaml`, `handbook.yaml`, `answers/*.yaml`, each optional. Out: a `Material`.
+Facts that belong to a target question are left out here, so that nothing made from a `Material` can hold one.
+Knows no model.
 """
 
 from collections.abc import Mapping
@@ -58,6 +59,8 @@ class Material:
     """The subject's own name, which aliases replace."""
     stand_in: str = ""
     """A word the generator knows better than `name`; it stands for it in the generator's prompts only."""
+    answers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Answers written by hand, by the ask (or twin) they answer."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Raw texts it was read from, by file name, for fingerprints."""
 
@@ -78,7 +81,13 @@ def load_material(folder: Path | None) -> Material:
     """
     if folder is None:
         return Material()
-    texts = {n: _read(folder / n) for n in ("asks.yaml", "words.yaml", "handbook.yaml") if (folder / n).is_file()}
+    names = [
+        "asks.yaml",
+        "words.yaml",
+        "handbook.yaml",
+        *sorted(f"answers/{p.name}" for p in folder.glob("answers/*.yaml")),
+    ]
+    texts = {name: _read(folder / name) for name in names if (folder / name).is_file()}
     try:
         asks = yaml.safe_load(texts.get("asks.yaml", "{}"))
         words = yaml.safe_load(texts.get("words.yaml", "{}"))
@@ -92,6 +101,7 @@ def load_material(folder: Path | None) -> Material:
                 for f in handbook["facts"]
                 if "question" not in f
             ),
+            answers={item["ask"]: item["answer"] for name in written for item in yaml.safe_load(texts[name])},
             aliases=tuple(words.get("aliases", ())),
             name=words.get("name", ""),
             stand_in=words.get("stand_in", ""),

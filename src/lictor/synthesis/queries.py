@@ -36,6 +36,8 @@ class Query:
     origin: str
     """`draft` (composed by code), `rewritten` (by the generator), `generated` (by the generator), `seed`."""
     parent: str | None = None
+    ask: str = ""
+    """The ask it was composed from, for drafts."""
 
 
 def draft_queries(constitution: Constitution, material: Material, *, per_ask: int, seed: int) -> list[Query]:
@@ -48,11 +50,13 @@ def draft_queries(constitution: Constitution, material: Material, *, per_ask: in
         family = fingerprint([ask.rule, ask.text])
         rng = np.random.default_rng([seed, int(family, 16) % 2**32])
         frames = rng.permutation(len(material.frames))[:per_ask]
-        made = [_draft(ask.rule, _framed(ask.text, material.frames[i], material, rng), family) for i in frames]
+        made = [
+            _draft(ask.rule, _framed(ask.text, material.frames[i], material, rng), family, ask.text) for i in frames
+        ]
         drafts += made
         if ask.twin and ask.twin_rule in known:
             texts = [_framed(ask.twin, material.frames[i], material, rng) for i in frames]
-            twins = [_draft(str(ask.twin_rule), text, family) for text in texts]
+            twins = [_draft(str(ask.twin_rule), text, family, ask.twin) for text in texts]
             drafts += [replace(twin, parent=query.id) for twin, query in zip(twins, made, strict=True)]
     return drafts
 
@@ -125,8 +129,8 @@ def rules_without_asks(constitution: Constitution, material: Material) -> list[R
     return [rule for rule in constitution.rules if rule.id not in covered]
 
 
-def _draft(rule: str, text: str, family: str) -> Query:
-    return Query(fingerprint(["draft", rule, text])[:12], rule, text, family, "draft")
+def _draft(rule: str, text: str, family: str, ask: str) -> Query:
+    return Query(fingerprint(["draft", rule, text])[:12], rule, text, family, "draft", ask=ask)
 
 
 def _framed(ask: str, frame: str, material: Material, rng: np.random.Generator) -> str:

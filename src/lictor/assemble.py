@@ -1,0 +1,149 @@
+"""The composition root: a guard folder becomes a `Guard`, and the other way round.
+
+In: scorer artefacts, a policy, a constitution. Out: a self-contained guard folder, and the guard it describes. The
+only module that knows every concrete class.
+
+A guard folder holds `guard.json` (backbone, cut, version), `input.safetensors`, `stream.safetensors`, `policy.json`,
+`constitution.yaml`, `README.md` (its card) and the manifest.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lictor.artifacts import Manifest, open_artifact, write_artifact
+from lictor.errors import ArtifactError
+from lictor.guard.guard import Guard as _Guard
+from lictor.llm.weights import locate
+from lictor.model.backbone import Backbone, Cut
+from lictor.model.heads import Head, readout_head, value_head
+from lictor.model.scorers import AnswerScorer, PromptScorer
+from lictor.types import Policy
+
+KIND = "guard"
+HeadKind = Literal["input", "stream"]
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """The trained scorers of a guard over their shared backbone."""
+
+    backbone: Backbone
+    prompt: PromptScorer
+    answer: AnswerScorer
+
+
+def new_head(kind: HeadKind, backbone: Backbone) -> Head:
+    """An untrained head of a kind."""
+    return readout_head(backbone) if kind == "input" else value_head(backbone)
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write a head's weights, in bf16, as safetensors."""
+    tensors = {name: t.detach().to(torch.bfloat16).contiguous() for name, t in head.state_dict().items()}
+    save_file(tensors, path)
+
+
+def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
+    """A head with the weights in `path`.
+
+    Raises:
+        ArtifactError: The file is not a head of this kind on this backbone.
+    """
+    head = new_head(kind, backbone)
+    try:
+        head.load_state_dict({name: t.float() for name, t in load_file(path).items()})
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ArtifactError(
+            f"{path}: expected the {kind} head of {backbone.reference} {backbone.cut}: {error}"
+        ) from error
+    return head.eval()
+
+
+def load_scorers(reference: str, cut: Cut, heads: Mapping[HeadKind, Path]) -> Scorers:
+    """Both scorers over one backbone."""
+    backbone = Backbone(reference, cut)
+    prompt = PromptScorer(backbone, load_head("input", backbone, heads["input"]))
+    answer = AnswerScorer(backbone, load_head("stream", backbone, heads["stream"]))
+    return Scorers(backbone, prompt, answer)
+
+
+def save_guard(
+    folder: Path,
+    *,
+    reference: str,
+    cut: Cut,
+    heads: Mapping[HeadKind, Path],
+    policy: Policy,
+    constitution_text: str,
+    card: str,
+    key: str,
+    parents: Mapping[str, str],
+) -> Manifest:
+    """Write a guard folder in one step."""
+
+    def fill(staging: Path) -> None:
+        for kind, path in heads.items():
+            (staging / f"{kind}.safetensors").write_bytes(path.read_bytes())
+        about = {"backbone": reference, "trunk": cut.trunk, "top": cut.top, "version": key}
+        (staging / "guard.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(asdict(policy), indent=2, default=str, allow_nan=False)
+        (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
+        (staging / "constitution.yaml").write_text(constitution_text, encoding="utf-8")
+        (staging / "README.md").write_text(card, encoding="utf-8")
+
+    return write_artifact(folder, fill, kind=KIND, key=key, parents=parents)
+
+
+class Guard(_Guard):
+    """A guard that can be loaded from its folder; all it does is in `lictor.guard.guard.Guard`."""
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Guard":
+        """The guard in a folder that `lictor run` made, every file checked against its manifest.
+
+        Raises:
+            ArtifactError: The folder is missing, incomplete or altered.
+            ModelNotFoundError: Its backbone's weights are not on this machine.
+        """
+        folder = Path(path)
+        manifest = open_artifact(folder, kind=KIND)
+        about = _read_json(folder / "guard.json")
+        locate(str(about["backbone"]))
+        scorers = load_scorers(
+            str(about["backbone"]),
+            Cut(int(about["trunk"]), int(about["top"])),
+            {"input": folder / "input.safetensors", "stream": folder / "stream.safetensors"},
+        )
+        return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a JSON file.
+
+    Raises:
+        ArtifactError: It is not one, or a threshold is not a finite number.
+    """
+    try:
+        policy = TypeAdapter(Policy).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ArtifactError(f"{path}: expected a policy, got something else: {error}") from error
+    thresholds = policy.input_threshold, policy.output_threshold
+    if not all(math.isfinite(threshold) for threshold in thresholds):
+        raise ArtifactError(f"{path}: expected finite thresholds, got {thresholds}")
+    return policy
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path}: expected a JSON object, got something unreadable ({error})") from error

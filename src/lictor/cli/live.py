@@ -1,0 +1,134 @@
+"""A guarded stream shown as it runs: text as it is released, then the score of every token and where it halted.
+
+In: a guard, a chat model, a conversation. Out: lines on the terminal, and a record for `--json`. Decides nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lictor.cli.check import decision_row, describe
+from lictor.guard.guard import Guard
+from lictor.types import (
+    ChatModel,
+    Context,
+    Conversation,
+    Decision,
+    Halted,
+    Refused,
+    Released,
+    Sampling,
+    ScoringSession,
+    StreamScorer,
+    Tokenizer,
+)
+
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+@dataclass
+class Shown:
+    """What a guarded turn came to."""
+
+    outcome: str
+    """`answered`, `refused` or `halted`."""
+    delivered: str
+    produced: str
+    """What the model wrote, the withheld part too."""
+    decision: Decision
+    scores: list[float] = field(default_factory=list[float])
+    """Logit of every answer token read."""
+
+    def row(self) -> dict[str, object]:
+        """As a JSON object."""
+        return {
+            "outcome": self.outcome,
+            "delivered": self.delivered,
+            "produced_chars": len(self.produced),
+            "scores": [round(s, 3) for s in self.scores],
+            "decision": decision_row(self.decision),
+        }
+
+
+def show_turn(
+    guard: Guard,
+    model: ChatModel,
+    seen: Conversation,
+    sampling: Sampling,
+    *,
+    private: Conversation = (),
+    write: Callable[[str], None],
+) -> Shown:
+    """Let `model` answer `seen` behind `guard`, writing text as it is released.
+
+    `private` turns go to the model alone: what an application adds behind the guard.
+    """
+    recorder = _Recorder(guard.stream_scorer) if guard.stream_scorer else None
+    watched = Guard(guard.input_scorer, recorder, guard.policy, views=guard.views, version=guard.version)
+    session = watched.open(seen)
+    shown = Shown("answered", "", "", Decision("allow", None, None, 0.0, 0.0))
+    for event in session.settle():
+        if isinstance(event, Refused):
+            shown.outcome = "refused"
+    if not session.ended:
+        for chunk in model.stream((*private, *seen), sampling):
+            shown.produced += chunk
+            _take([*session.push(chunk), *session.settle()], shown, write)
+            if session.ended:
+                break
+        else:
+            _take([*session.finish(), *session.settle()], shown, write)
+    shown.decision = session.decision
+    shown.scores = recorder.scores if recorder else []
+    return shown
+
+
+def summary(shown: Shown, threshold: float) -> list[str]:
+    """What happened, and the scores as a bar a token; a bar of full height is at or over the threshold."""
+    lines = [f"[{shown.outcome}] {describe(shown.decision)}"]
+    if shown.scores:
+        low = min(*shown.scores, threshold - 1)
+        bars = "".join(BARS[round(min(1.0, (s - low) / (threshold - low)) * (len(BARS) - 1))] for s in shown.scores)
+        lines.append(f"scores, a bar a token: {bars}")
+    return lines
+
+
+def _take(events: Sequence[object], shown: Shown, write: Callable[[str], None]) -> None:
+    for event in events:
+        match event:
+            case Released(text):
+                shown.delivered += text
+                write(text)
+            case Halted():
+                shown.outcome = "halted"
+            case _:
+                pass
+
+
+class _Recorder:
+    """A stream scorer that keeps the logits of the text itself (not of views) as they are given."""
+
+    def __init__(self, scorer: StreamScorer) -> None:
+        self._scorer = scorer
+        self.scores: list[float] = []
+
+    @property
+    def context(self) -> Context:
+        return self._scorer.context
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._scorer.tokenizer
+
+    def open(self, conversation: Conversation) -> ScoringSession:
+        return _RecordingSession(self._scorer.open(conversation), self.scores)
+
+
+class _RecordingSession:
+    def __init__(self, session: ScoringSession, scores: list[float]) -> None:
+        self._session = session
+        self._scores = scores
+
+    def score(self, token_ids: Sequence[int]) -> Sequence[float]:
+        logits = self._session.score(token_ids)
+        self._scores.extend(logits)
+        return logits

@@ -1,0 +1,121 @@
+"""A causal language model cut in two: a frozen trunk that reads, and top layers that learn.
+
+In: a local model reference, and where to cut. Out: activations of tokens, with or without state kept between calls.
+The trunk's activations of a dataset can be computed once and trained on many times; scorers that share a trunk
+share its weights. Works for any Hugging Face decoder whose `model.layers` is a list. Knows no label and no loss.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+
+from lictor.errors import ModelNotFoundError
+from lictor.llm.local import Precision, load_causal_lm, load_tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which layers of a backbone are used: `[0, trunk)` frozen, `[trunk, top)` trained, the rest left out."""
+
+    trunk: int
+    top: int
+
+
+class Layers(nn.Module):
+    """A run of a decoder's layers as a module: hidden states in, hidden states out, causal, with optional state."""
+
+    def __init__(self, decoder: PreTrainedModel, start: int, stop: int, *, is_last: bool) -> None:
+        super().__init__()
+        part: Any = copy.copy(decoder)
+        part._modules = dict(decoder._modules)
+        part.config = copy.deepcopy(decoder.config)
+        part.config.num_hidden_layers = stop - start
+        part.layers = nn.ModuleList(decoder.layers[start:stop])  # pyright: ignore[reportArgumentType, reportIndexIssue, reportCallIssue] -- the stub knows no layers
+        for at, layer in enumerate(cast("list[Any]", part.layers)):
+            layer.self_attn.layer_idx = at
+        if not is_last:
+            part.norm = nn.Identity()
+        self.decoder = cast("nn.Module", part)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
+        """Hidden states after these layers. Shapes: (batch, seq, hidden); `mask` (batch, seen + seq), 1 = a token."""
+        out: Any = self.decoder(
+            inputs_embeds=hidden, attention_mask=mask, past_key_values=state, use_cache=state is not None
+        )
+        return out.last_hidden_state
+
+
+class Backbone:
+    """The shared, frozen part of a language model, its tokenizer, and copies of its upper layers to train."""
+
+    def __init__(self, reference: str, cut: Cut, precision: Precision = "auto") -> None:
+        self.reference = reference
+        self.cut = cut
+        lm = load_causal_lm(reference, precision)
+        decoder: Any = lm.get_decoder()
+        depth = len(decoder.layers)
+        if not 0 <= cut.trunk < cut.top <= depth:
+            raise ModelNotFoundError(f"{reference}: expected 0 <= trunk < top <= {depth} layers, got {cut}")
+        self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(reference)
+        self.embed = lm.get_input_embeddings()
+        self.unembed = cast("nn.Linear", lm.get_output_embeddings())
+        self.hidden_size = int(lm.config.hidden_size)
+        self._decoder = cast("PreTrainedModel", decoder)
+        self.trunk = Layers(self._decoder, 0, cut.trunk, is_last=False)
+        for parameter in lm.parameters():
+            parameter.requires_grad = False
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest sequence it was made for."""
+        return int(self._decoder.config.max_position_embeddings)
+
+    def fresh_top(self) -> Layers:
+        """A copy of the layers above the trunk, in float32, to be trained."""
+        top = Layers(copy.deepcopy(self._decoder), self.cut.trunk, self.cut.top, is_last=True).float()
+        decoder: Any = top.decoder
+        decoder.embed_tokens = None
+        for parameter in top.parameters():
+            parameter.requires_grad = True
+        return top
+
+    @torch.inference_mode()
+    def read(self, token_ids: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
+        """Trunk activations of tokens: (batch, seq) ids to (batch, seq, hidden)."""
+        return self.trunk(self.embed(token_ids), mask, state)
+
+    def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[Tensor]:
+        """Trunk activations of whole sequences, each (its length, hidden) in bf16, in the order given.
+
+        Sequences are padded on the right to batches of like length of about `batch_tokens`.
+        """
+        found: list[Tensor | None] = [None] * len(sequences)
+        for batch in batches_by_length([len(s) for s in sequences], batch_tokens):
+            ids, mask = pad_right([sequences[i] for i in batch])
+            hidden = self.read(ids, mask)
+            for row, i in enumerate(batch):
+                found[i] = hidden[row, : len(sequences[i])].to(torch.bfloat16).clone()
+        return [h for h in found if h is not None]
+
+
+def batches_by_length(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Indices grouped so that a padded batch holds about `batch_tokens` tokens, shortest first."""
+    batches: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if not batches or (len(batches[-1]) + 1) * lengths[i] > batch_tokens:
+            batches.append([])
+        batches[-1].append(i)
+    return batches
+
+
+def pad_right(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids padded to one length with 0, and their mask: two (batch, seq) tensors."""
+    width = max(len(s) for s in sequences)
+    ids = torch.tensor([[*s, *([0] * (width - len(s)))] for s in sequences])
+    mask = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sequences])
+    return ids, mask

@@ -1,0 +1,61 @@
+"""The README of a guard folder: what it guards, what it promises, what it was made from, where it ends.
+
+In: manifests. Out: Markdown. Knows no file.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from lictor.artifacts import Manifest
+from lictor.constitution import Constitution
+
+
+def guard_card(constitution: Constitution, policy: Manifest, scorers: Mapping[str, Manifest]) -> str:
+    """The card of a guard, from the manifests of what it was made of."""
+    report = cast("dict[str, Any]", policy.notes)
+    held = report["held_out"]
+    rules = "\n".join(f"- **{rule.id}**: {rule.text}" for rule in constitution.restricted)
+    trained = "\n".join(
+        f"- {kind}: {n['sequences']:,} sequences, {n['tokens']:,} tokens, last loss {n['last_loss']:.3f}"
+        for kind, n in ((kind, m.notes) for kind, m in scorers.items())
+    )
+    sources = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["sources"])
+    caught = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["caught"])
+    return f"""# Guard: {constitution.name}
+
+{constitution.summary}
+
+## What it stops
+
+{rules}
+
+## What it promises
+
+At most {report["budget_fpr"]:.2%} of benign conversations stopped, sources weighing equally: the exact upper bound at
+{report["confidence"]:.0%} confidence on the conversations the thresholds were fitted on is {report["fitted_upper"]:.2%}
+({report["fitted"]["hits"]} of {report["fitted"]["n"]}).
+
+On conversations that chose nothing:
+
+| benign source | stopped | of | share |
+|---|---|---|---|
+{sources}
+
+| restricted, blocked by | blocked | of | share |
+|---|---|---|---|
+{caught}
+
+## What it was trained on
+
+{trained}
+
+## Limits
+
+The figures above are for synthetic conversations like those it was made from, plain or in the disguises training saw.
+Measure it on your own traffic, and on attacks it has never seen, before you rely on it.
+"""
+
+
+def _share(rate: Mapping[str, Any]) -> str:
+    value = rate["hits"] / rate["n"] if rate["n"] else 0.0
+    return f"{value:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"

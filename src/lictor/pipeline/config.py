@@ -1,0 +1,179 @@
+"""A project's settings: `lictor.yaml`, read once and checked whole.
+
+In: a YAML file. Out: a `Project`. Unknown keys are errors; `${VAR:default}` is expanded from the environment; keys of
+endpoints are named by environment variable, never inlined. Knows no stage.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lictor.augment import DEFAULT_HOLD_OUT
+from lictor.errors import ConfigError
+from lictor.llm.weights import EMBEDDED
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of `lictor.yaml`: frozen, and without keys nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    """Which chat model, and how it is loaded."""
+
+    model: str = EMBEDDED
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    api_key_env: str = "OPENAI_API_KEY"
+
+
+class SynthesisSection(Section):
+    """How much is made; see synthesis.engine.SynthesisConfig."""
+
+    per_ask: int = Field(default=3, ge=1)
+    queries_per_rule: int = Field(default=60, ge=5)
+    rewrites: int = Field(default=400, ge=0)
+    answers: int = Field(default=600, ge=0)
+    composed: int = Field(default=400, ge=0)
+    several_turns: float = Field(default=0.1, ge=0, le=1)
+    """Joined conversations per one-turn example."""
+    seed: int = 0
+
+
+class AugmentSection(Section):
+    """Which disguises training sees."""
+
+    per_example: int = Field(default=1, ge=0)
+    compose: int = Field(default=2, ge=1, le=4)
+    hold_out: tuple[str, ...] = DEFAULT_HOLD_OUT
+    seed: int = 0
+
+
+class TrainingSection(Section):
+    """Backbone, cut and schedule; see model.train.TrainingConfig."""
+
+    backbone: str = EMBEDDED
+    trunk: int = Field(default=16, ge=0)
+    """Layers that are frozen; their activations are computed once."""
+    top: int = Field(default=20, ge=1)
+    """Layers used in all; those from `trunk` up to here are trained."""
+    epochs: float = Field(default=3.0, gt=0)
+    max_tokens: int = Field(default=192, ge=16)
+    """Longest training sequence; longer ones are cut."""
+    learning_rate: float = Field(default=2e-4, gt=0)
+    seed: int = 0
+
+
+class PolicySection(Section):
+    """What the thresholds promise, and how the guard behaves."""
+
+    budget_fpr: Share = 0.02
+    confidence: Share = 0.95
+    stride: int = Field(default=16, ge=1)
+    debounce: int = Field(default=2, ge=1)
+    on_error: Literal["closed", "open"] = "closed"
+    enforcement: Literal["block", "monitor"] = "block"
+
+
+class PoolSection(Section):
+    """A file of the user's own benign conversations, for calibration."""
+
+    path: Path
+    source: str
+
+
+class ProjectConfig(Section):
+    """All of `lictor.yaml`."""
+
+    version: Literal[1] = 1
+    constitution: Path = Path("constitution.yaml")
+    knowledge: str | None = None
+    """Folder with asks.yaml, words.yaml, handbook.yaml, answers/, each optional; or `starter:NAME`."""
+    pack: str | None = None
+    """A dataset folder to start from, or `starter:NAME/pack`; rules it was not made for are generated."""
+    generator: ModelSection = ModelSection()
+    protected: ModelSection = ModelSection()
+    synthesis: SynthesisSection = SynthesisSection()
+    augment: AugmentSection = AugmentSection()
+    training: TrainingSection = TrainingSection()
+    policy: PolicySection = PolicySection()
+    benign: tuple[PoolSection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project folder and its settings."""
+
+    folder: Path
+    config: ProjectConfig
+
+    @property
+    def runs(self) -> Path:
+        """Where finished stages stand."""
+        return self.folder / "runs"
+
+    @property
+    def guard(self) -> Path:
+        """The guard in use."""
+        return self.folder / "guard"
+
+
+def load_project(folder: Path, environment: Mapping[str, str] | None = None) -> Project:
+    """The project in `folder`.
+
+    Raises:
+        ConfigError: There is no lictor.yaml, it is not YAML, or a key or value is not as expected.
+    """
+    path = folder / "lictor.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: expected a project file, found none; run `lictor init` first") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a UTF-8 file, got something unreadable ({error})") from error
+    text = _expand(text, os.environ if environment is None else environment, path)
+    try:
+        found = yaml.safe_load(text)
+        return Project(folder, ProjectConfig.model_validate(found if found is not None else {}))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: expected YAML, got {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: expected YAML, got {error}") from error
+    except ValidationError as error:
+        problems = "\n".join(_problem(path, text, item["loc"], item["msg"]) for item in error.errors())
+        raise ConfigError(problems) from error
+
+
+def _expand(text: str, environment: Mapping[str, str], path: Path) -> str:
+    def value(match: re.Match[str]) -> str:
+        default: str | None = match[2]
+        found = environment.get(match[1], default)
+        if found is None:
+            line = text.count("\n", 0, match.start()) + 1
+            raise ConfigError(
+                f"{path}:{line}: {match[0]} is not set and has no default; set it or write ${{NAME:default}}"
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def _problem(path: Path, text: str, where: tuple[int | str, ...], message: str) -> str:
+    keys = [str(k) for k in where]
+    line = 1
+    for key in keys:
+        pattern = re.compile(rf"(?:^|[\s{{,]){re.escape(key)}\s*:", re.MULTILINE)
+        rest = "\n".join(text.split("\n")[line - 1 :])
+        if match := pattern.search(rest):
+            line += rest.count("\n", 0, match.end())
+    return f"{path}:{line}: {'.'.join(keys) or 'the file'}: {message[0].lower() + message[1:]}"

@@ -1,0 +1,45 @@
+"""Make a data pack: what a domain's rules and material give with a generator, split, joined and audited.
+
+In: a constitution, its material, a chat model. Out: a dataset folder that `lictor run` can start from.
+Knows no training.
+"""
+
+from pathlib import Path
+
+from lictor.artifacts import Manifest, fingerprint
+from lictor.constitution import Constitution
+from lictor.dataset.audit import audit, gate
+from lictor.dataset.store import write_dataset
+from lictor.errors import DataError
+from lictor.pipeline.data import split_and_join
+from lictor.synthesis.engine import Progress, SynthesisConfig, synthesise
+from lictor.synthesis.material import Material
+from lictor.types import ChatModel
+
+
+def make_pack(
+    folder: Path,
+    constitution: Constitution,
+    material: Material,
+    model: ChatModel,
+    config: SynthesisConfig,
+    *,
+    several_turns: float,
+    progress: Progress,
+) -> Manifest:
+    """Synthesise, split, join, audit and write.
+
+    Raises:
+        DataError: The audit found a reason not to train on it.
+        GenerationError: The generator left a rule without a usable query.
+    """
+    examples, report = synthesise(constitution, material, model, config, progress)
+    examples = split_and_join(examples, several_turns=several_turns, seed=config.seed)
+    found = audit(examples, constitution)
+    if reasons := gate(found):
+        raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
+    rules = {rule.id: rule.fingerprint for rule in constitution.rules}
+    settings = {"rules": rules, "generator": model.name, "synthesis": vars(config), "several_turns": several_turns}
+    key = fingerprint(["pack", settings, dict(material.files)])
+    notes = {"synthesis": dict(report.counts), "shortcuts": [s._asdict() for s in found.shortcuts]}
+    return write_dataset(folder, examples, key=key, config=settings, seed=config.seed, notes=notes)

@@ -1,0 +1,338 @@
+"""`run`: data, two scorers, thresholds, guard; each kept under the fingerprint of what it depends on.
+
+In: a project folder. Out: `runs/<stage>-<fingerprint>/` and `guard/`. A stage whose fingerprint stands is not run
+again, so a second run does nothing and an edited rule redoes only what depends on it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from lictor.artifacts import Manifest, fingerprint, open_artifact, read_manifest, write_artifact
+from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard, save_head
+from lictor.augment import PlanConfig, augment
+from lictor.calibration.thresholds import fit
+from lictor.calibration.traces import Trace
+from lictor.constitution import Constitution
+from lictor.dataset.audit import audit, gate
+from lictor.dataset.pools import read_pool
+from lictor.dataset.store import read_dataset, write_dataset
+from lictor.errors import ArtifactError, DataError
+from lictor.guard.tokens import encode
+from lictor.model.backbone import Backbone, Cut
+from lictor.model.scorers import AnswerScorer, answer_ids
+from lictor.model.text import MAX_INPUT_TOKENS, input_ids
+from lictor.model.train import Labelled, TrainingConfig, train_head
+from lictor.pipeline.card import guard_card
+from lictor.pipeline.config import Project
+from lictor.pipeline.data import gather, split_and_join
+from lictor.pipeline.scoring import Item, trace_all
+from lictor.starter.folders import resolve
+from lictor.synthesis.material import Material, load_material
+from lictor.types import Bucket, Example, Policy
+
+Progress = Callable[[str, int, int, float], None]
+"""Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
+
+StageName = Literal["data", "input", "stream", "policy", "guard"]
+WRAPPED_SHARE = 0.5
+"""Disguised copies per calibration conversation: thresholds are fitted on wrapped benign text too."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What became of one stage."""
+
+    stage: StageName
+    folder: Path
+    is_new: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Where a stage's artefact goes, and its fingerprint."""
+
+    folder: Path
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run starts from, read once."""
+
+    project: Project
+    constitution: Constitution
+    constitution_text: str
+    material: Material
+    pack: Path | None
+
+    @property
+    def buckets(self) -> dict[str, Bucket]:
+        """Bucket of every rule, by id."""
+        return {rule.id: rule.bucket for rule in self.constitution.rules}
+
+
+def read_inputs(project: Project) -> Inputs:
+    """The files a project names.
+
+    Raises:
+        ConstitutionError: The constitution cannot be read.
+        ConfigError: A folder it names is not there.
+    """
+    config, path = project.config, project.folder / project.config.constitution
+    return Inputs(
+        project=project,
+        constitution=Constitution.load(path),
+        constitution_text=path.read_text(encoding="utf-8"),
+        material=load_material(resolve(config.knowledge, project.folder) if config.knowledge else None),
+        pack=resolve(config.pack, project.folder) if config.pack else None,
+    )
+
+
+def run(project: Project, progress: Progress) -> list[StageReport]:
+    """Bring `project` up to date; what stands already is left alone.
+
+    Raises:
+        LictorError: A stage failed, or the data did not pass the audit; what was finished before is kept.
+    """
+    inputs = read_inputs(project)
+    reports: list[StageReport] = []
+    data = _stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
+    heads: dict[HeadKind, Path] = {}
+    for kind in ("input", "stream"):
+        key = fingerprint([kind, _key_of(data), _training_settings(project)])
+        heads[kind] = _stage(
+            reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, _Out(f, k), progress)
+        )
+    key = fingerprint(
+        ["policy", *(_key_of(f) for f in heads.values()), project.config.policy.model_dump(), _pools_key(project)]
+    )
+    policy = _stage(
+        reports, project, "policy", key, lambda f, k: _make_policy(inputs, data, heads, _Out(f, k), progress)
+    )
+    started = time.monotonic()
+    key = fingerprint(["guard", _key_of(policy), inputs.constitution_text])
+    is_new = not _stands(project.guard, key)
+    if is_new:
+        _make_guard(inputs, heads, policy, key)
+    reports.append(StageReport("guard", project.guard, is_new, time.monotonic() - started))
+    return reports
+
+
+def plan(project: Project) -> list[StageReport]:
+    """Which stages `run` would make; once one is made, all after it are too."""
+    inputs = read_inputs(project)
+    data = project.runs / f"data-{_data_key(inputs)}"
+    reports: list[StageReport] = []
+    if not _stands(data, _data_key(inputs)):
+        return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in get_args(StageName)]
+    reports.append(StageReport("data", data, is_new=False, seconds=0.0))
+    keys: list[str] = []
+    for kind in ("input", "stream"):
+        keys.append(fingerprint([kind, _key_of(data), _training_settings(project)]))
+        folder = project.runs / f"{kind}-{keys[-1]}"
+        reports.append(StageReport(kind, folder, is_new=not _stands(folder, keys[-1]), seconds=0.0))
+    key = fingerprint(["policy", *keys, project.config.policy.model_dump(), _pools_key(project)])
+    folder = project.runs / f"policy-{key}"
+    is_new = any(r.is_new for r in reports) or not _stands(folder, key)
+    reports.append(StageReport("policy", folder, is_new=is_new, seconds=0.0))
+    key = fingerprint(["guard", key, inputs.constitution_text])
+    return [*reports, StageReport("guard", project.guard, is_new=not _stands(project.guard, key), seconds=0.0)]
+
+
+def _stage(
+    reports: list[StageReport], project: Project, stage: StageName, key: str, make: Callable[[Path, str], object]
+) -> Path:
+    folder = project.runs / f"{stage}-{key}"
+    started = time.monotonic()
+    is_new = not _stands(folder, key)
+    if is_new:
+        make(folder, key)
+    reports.append(StageReport(stage, folder, is_new, time.monotonic() - started))
+    return folder
+
+
+def _stands(folder: Path, key: str) -> bool:
+    """Whether the artefact is there, whole and made from the same things; a damaged one is made anew."""
+    try:
+        return open_artifact(folder).fingerprint == key
+    except ArtifactError:
+        return False
+
+
+def _key_of(folder: Path) -> str:
+    return read_manifest(folder).fingerprint
+
+
+def _data_key(inputs: Inputs) -> str:
+    config = inputs.project.config
+    packed = _key_of(inputs.pack) if inputs.pack else None
+    parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed]
+    return fingerprint(["data", *parts, config.generator.model_dump(), config.synthesis.model_dump()])
+
+
+def _training_settings(project: Project) -> object:
+    return [project.config.augment.model_dump(), project.config.training.model_dump()]
+
+
+def _pools_key(project: Project) -> object:
+    return [(p.source, fingerprint((project.folder / p.path).read_bytes().hex())) for p in project.config.benign]
+
+
+def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Manifest:
+    project = inputs.project
+    made = gather(
+        project, inputs.constitution, inputs.material, inputs.pack, lambda s, at, n: progress(s, at, n, float("nan"))
+    )
+    examples = made.examples
+    if not made.is_packed:
+        synthesis = project.config.synthesis
+        examples = split_and_join(examples, several_turns=synthesis.several_turns, seed=synthesis.seed)
+        if reasons := gate(audit(examples, inputs.constitution)):
+            raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
+    parents = {"pack": _key_of(inputs.pack)} if inputs.pack else {}
+    return write_dataset(
+        folder,
+        examples,
+        key=key,
+        parents=parents,
+        config={"rules": {rule.id: rule.fingerprint for rule in inputs.constitution.rules}},
+        seed=project.config.synthesis.seed,
+        notes={"synthesis": dict(made.report.counts)},
+    )
+
+
+def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress: Progress) -> Manifest:
+    config = inputs.project.config
+    training = config.training
+    backbone = Backbone(training.backbone, Cut(training.trunk, training.top))
+    examples = [e for e in read_dataset(data) if e.split == "train"]
+    examples += augment(examples, _plan_config(inputs.project))
+    sequences = labelled(examples, kind, backbone, training.max_tokens)
+    if not sequences:
+        raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
+    head = new_head(kind, backbone)
+    schedule = TrainingConfig(epochs=training.epochs, learning_rate=training.learning_rate, seed=training.seed)
+    checkpoint = out.folder.with_name(out.folder.name + ".checkpoint")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=checkpoint, progress=progress)
+
+    def fill(staging: Path) -> Mapping[str, object]:
+        save_head(head, staging / "head.safetensors")
+        (staging / "losses.json").write_text(json.dumps(losses), encoding="utf-8")
+        tokens = sum(len(s.token_ids) for s in sequences)
+        return {"sequences": len(sequences), "tokens": tokens, "last_loss": sum(losses[-20:]) / len(losses[-20:])}
+
+    settings = {"training": training.model_dump(), "augment": config.augment.model_dump()}
+    manifest = write_artifact(
+        out.folder, fill, kind=f"{kind}-scorer", key=out.key, parents={"data": _key_of(data)}, config=settings
+    )
+    checkpoint.unlink(missing_ok=True)
+    return manifest
+
+
+def labelled(examples: Sequence[Example], kind: HeadKind, backbone: Backbone, max_tokens: int) -> list[Labelled]:
+    """What a scorer of `kind` is trained on: distinct prompts in the task template, or distinct answers."""
+    found: dict[tuple[int, ...], int] = {}
+    tokenizer = AnswerScorer(backbone, new_head("stream", backbone)).tokenizer if kind == "stream" else None
+    for example in examples:
+        if tokenizer is None:
+            ids, label = input_ids(example.prompt, backbone.tokenizer, MAX_INPUT_TOKENS), example.prompt_label
+            ids = ids if len(ids) <= max_tokens else []
+        else:
+            ids = answer_ids(backbone, [t.id for t in encode(tokenizer, example.answer or "")])[:max_tokens]
+            label = example.answer_label
+        if len(ids) > 1 and label is not None:
+            found.setdefault(tuple(ids), label)
+    return [Labelled(ids, label) for ids, label in found.items()]
+
+
+def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
+    project = inputs.project
+    section = project.config.policy
+    template = Policy(
+        0.0, 0.0, section.stride, debounce=section.debounce, on_error=section.on_error, enforcement=section.enforcement
+    )
+    scorers = scorers_of(project, heads)
+    traces = trace_splits(inputs, read_dataset(data), scorers, template, progress)
+    fitted = fit(
+        traces["validation"],
+        traces["calibration"],
+        traces["test"],
+        budget_fpr=section.budget_fpr,
+        policy_template=template,
+        confidence=section.confidence,
+    )
+
+    def fill(staging: Path) -> Mapping[str, object]:
+        text = json.dumps(asdict(fitted.policy), indent=2, default=str)
+        (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
+        return asdict(fitted.report)
+
+    parents = {kind: _key_of(path) for kind, path in heads.items()}
+    return write_artifact(out.folder, fill, kind="policy", key=out.key, parents=parents, config=section.model_dump())
+
+
+def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
+    """The trained scorers of a project."""
+    training = project.config.training
+    files: dict[HeadKind, Path] = {kind: folder / "head.safetensors" for kind, folder in heads.items()}
+    return load_scorers(training.backbone, Cut(training.trunk, training.top), files)
+
+
+def trace_splits(
+    inputs: Inputs, examples: Sequence[Example], scorers: Scorers, policy: Policy, progress: Progress
+) -> dict[str, list[Trace]]:
+    """Scores of the three splits training never saw, wrapped copies among them."""
+    traces: dict[str, list[Trace]] = {}
+    pools = [
+        e for p in inputs.project.config.benign for e in read_pool(inputs.project.folder / p.path, source=p.source)
+    ]
+    held = [e for e in examples if e.split != "train"] + pools
+    wrapped = augment(
+        [e for i, e in enumerate(held) if i % round(1 / WRAPPED_SHARE) == 0],
+        _plan_config(inputs.project, per_example=1),
+    )
+    for at, split in enumerate(("validation", "calibration", "test")):
+        progress("calibration: scoring", at, 3, float("nan"))
+        items = [item_of(e, inputs.buckets) for e in [*held, *wrapped] if e.split == split]
+        traces[split] = trace_all(scorers, items, policy)
+    return traces
+
+
+def item_of(example: Example, buckets: Mapping[str, Bucket]) -> Item:
+    """An example as a conversation to calibrate on. Its source is what a false-positive rate is promised over."""
+    bucket = buckets.get(example.rule or "", "everyday")
+    source = example.source if example.source.startswith("pool") else bucket.replace("harmful_elsewhere", "everyday")
+    if example.transforms:
+        source = "wrapped"
+    return Item(example.id, example.messages, source, bucket, is_restricted=example.prompt_label == 1)
+
+
+def _make_guard(inputs: Inputs, heads: Mapping[HeadKind, Path], policy: Path, key: str) -> None:
+    training = inputs.project.config.training
+    save_guard(
+        inputs.project.guard,
+        reference=training.backbone,
+        cut=Cut(training.trunk, training.top),
+        heads={kind: folder / "head.safetensors" for kind, folder in heads.items()},
+        policy=read_policy(policy / "policy.json"),
+        constitution_text=inputs.constitution_text,
+        card=guard_card(inputs.constitution, read_manifest(policy), {k: read_manifest(f) for k, f in heads.items()}),
+        key=key,
+        parents={"policy": _key_of(policy), **{kind: _key_of(f) for kind, f in heads.items()}},
+    )
+
+
+def _plan_config(project: Project, *, per_example: int | None = None) -> PlanConfig:
+    section = project.config.augment
+    return PlanConfig(
+        per_example=section.per_example if per_example is None else per_example,
+        depth=section.compose,
+        hold_out=section.hold_out,
+        seed=section.seed,
+    )
