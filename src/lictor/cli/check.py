@@ -16,7 +16,7 @@ def check(
     text: Annotated[str | None, typer.Argument(help="A user's message to check.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="Conversations: JSONL, CSV or Parquet with messages, or prompt and response."),
+        typer.Option("--file", help="JSONL, CSV or Parquet with messages, or prompt and response."),
     ] = None,
     guard: Annotated[Path, typer.Option("--guard", "-g", help="The guard's folder.")] = Path("guard"),
     as_json: JsonOption = False,

@@ -1,5 +1,6 @@
 """`lictor run`: from a constitution to a guard. In: a project folder. Out: its runs/ and guard/ brought up to date."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ def run(
         say(f"guard: {project.guard} (its README.md says what it promises)")
 
 
-def _print(rows: list[dict[str, object]], as_json: bool) -> None:
+def _print(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
     if as_json:
         say_json(rows)
         return

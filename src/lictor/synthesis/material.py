@@ -81,12 +81,8 @@ def load_material(folder: Path | None) -> Material:
     """
     if folder is None:
         return Material()
-    names = [
-        "asks.yaml",
-        "words.yaml",
-        "handbook.yaml",
-        *sorted(f"answers/{p.name}" for p in folder.glob("answers/*.yaml")),
-    ]
+    written = sorted(f"answers/{path.name}" for path in folder.glob("answers/*.yaml"))
+    names = ["asks.yaml", "words.yaml", "handbook.yaml", *written]
     texts = {name: _read(folder / name) for name in names if (folder / name).is_file()}
     try:
         asks = yaml.safe_load(texts.get("asks.yaml", "{}"))
