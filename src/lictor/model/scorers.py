@@ -40,9 +40,13 @@ class PromptScorer:
         logits = [0.0] * len(sequences)
         for batch in batches_by_length([len(s) for s in sequences], batch_tokens):
             ids, mask = pad_right([sequences[i] for i in batch])
-            final = self._head.layers(self._backbone.read(ids, mask).float(), mask)
-            last = final[torch.arange(len(batch)), mask.sum(-1) - 1]
-            for i, logit in zip(batch, self._head.read(last).tolist(), strict=True):
+            try:
+                final = self._head.layers(self._backbone.read(ids, mask).float(), mask)
+                last = final[torch.arange(len(batch)), mask.sum(-1) - 1]
+                found = self._head.read(last).tolist()
+            except RuntimeError as error:
+                raise ScoringError(f"the input scorer failed: {error}") from error
+            for i, logit in zip(batch, found, strict=True):
                 logits[i] = logit
         return logits
 

@@ -6,15 +6,20 @@ both cut text into the same segments; this module may not import the guard, so t
 Cites: CC1 section 3.4 and appendix 5.7 (the task template around a dialog).
 """
 
+import re
 from collections.abc import Sequence
 from importlib import resources
+from typing import get_args
 
 from transformers import PreTrainedTokenizerFast
 
 from lictor.errors import ScoringError
-from lictor.types import Conversation, Token
+from lictor.types import Conversation, Role, Token
 
 MAX_INPUT_TOKENS = 4096
+
+_ROLE_LINE = re.compile("(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])" + f"(?=(?:{'|'.join(get_args(Role))}):)")
+"""Where a role stands at the start of a line, after any character that Unicode breaks lines at."""
 
 
 def input_template() -> tuple[str, str]:
@@ -66,12 +71,7 @@ class SegmentTokenizer:
 
 
 def _escape(text: str) -> str:
-    escaped = text.replace("</", "<\\/")
-    return (
-        escaped.replace("\nuser:", "\n user:")
-        .replace("\nassistant:", "\n assistant:")
-        .replace("\nsystem:", "\n system:")
-    )
+    return _ROLE_LINE.sub(" ", text.replace("</", "<\\/"))
 
 
 def _is_plain(text: str) -> bool:

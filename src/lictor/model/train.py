@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -183,7 +184,10 @@ def _save(path: Path, state: dict[str, object]) -> None:
 def _resume(path: Path | None, key: str, parts: Mapping[str, Any]) -> list[float]:
     if path is None or not path.is_file():
         return []
-    kept: Any = torch.load(path, weights_only=True)
+    try:
+        kept: Any = torch.load(path, weights_only=True)
+    except (OSError, EOFError, RuntimeError, UnpicklingError):
+        return []  # cut short by a full disk or a crash: training starts anew
     if kept["key"] != key:
         return []
     for name, part in parts.items():
