@@ -1,0 +1,101 @@
+"""What many tests share: a tiny real model, and guards made of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lictor.types import Policy
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SaveGuard = Callable[[Path, Policy], Path]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Reference of a Llama of four layers with random weights, and a byte-level tokenizer, on disk."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(["a restricted bell and an allowed soup in the morning"] * 4, trainer)
+    named = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named)
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(fast),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        max_position_embeddings=2048,
+        initializer_range=0.3,
+        bos_token_id=tokenizer.token_to_id("<|im_start|>"),
+        eos_token_id=tokenizer.token_to_id("<|im_end|>"),
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return f"path:{folder}"
+
+
+@pytest.fixture(scope="session")
+def tiny_heads(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of an input and a stream head on the tiny model, cut (2, 3), with random weights."""
+    import torch
+
+    from lictor.assemble import new_head, save_head
+    from lictor.model.backbone import Backbone, Cut
+
+    folder = tmp_path_factory.mktemp("tiny-heads")
+    backbone = Backbone(tiny, Cut(2, 3))
+    torch.manual_seed(1)
+    files: dict[str, Path] = {}
+    for kind in ("input", "stream"):
+        head = new_head(kind, backbone)
+        torch.nn.init.normal_(head.value.weight, std=0.3)
+        files[kind] = folder / f"{kind}.safetensors"
+        save_head(head, files[kind])
+    return files
+
+
+@pytest.fixture(scope="session")
+def save_tiny_guard(tiny: str, tiny_heads: dict[str, Path]) -> SaveGuard:
+    """Saves a guard of the tiny model with a policy of the test's choice, and returns its folder."""
+    from lictor.assemble import save_guard
+    from lictor.model.backbone import Cut
+
+    def save(folder: Path, policy: Policy) -> Path:
+        save_guard(
+            folder,
+            reference=tiny,
+            cut=Cut(2, 3),
+            heads={"input": tiny_heads["input"], "stream": tiny_heads["stream"]},
+            policy=policy,
+            constitution_text="version: 1\n",
+            card="# Guard\n",
+            key="0123456789abcdef",
+            parents={},
+        )
+        return folder
+
+    return save
+
+
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder of this test's own."""
+    monkeypatch.setenv("LICTOR_CACHE", str(tmp_path / "cache"))
+    yield tmp_path / "cache"
