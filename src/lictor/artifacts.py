@@ -130,9 +130,10 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
     path = folder / MANIFEST
     try:
         manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        _ = manifest.files.items(), manifest.parents.items(), manifest.config.items(), manifest.notes.items()
+    except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{folder}: expected an artefact folder with a {MANIFEST}, found none") from None
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: expected a manifest, got something unreadable ({error}); remake it") from error
     if kind is not None and manifest.kind != kind:
         raise ArtifactError(f"{folder}: expected an artefact of kind {kind!r}, got {manifest.kind!r}")
@@ -143,7 +144,7 @@ def open_artifact(folder: Path, *, kind: str | None = None) -> Manifest:
     """The manifest of an artefact folder whose every file was checked against it.
 
     Raises:
-        ArtifactError: No manifest, another kind, or a file that is missing, extra or altered.
+        ArtifactError: No manifest, another kind, or a listed file that is missing or altered.
     """
     manifest = read_manifest(folder, kind=kind)
     for name, expected in manifest.files.items():
@@ -167,8 +168,14 @@ def _swap(staging: Path, folder: Path) -> None:
     retired = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     shutil.rmtree(retired, ignore_errors=True)
     folder.rename(retired)
-    staging.rename(folder)
-    shutil.rmtree(retired, ignore_errors=True)
+    try:
+        staging.rename(folder)
+    except BaseException:
+        if not folder.exists():
+            retired.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
 
 
 def _versions() -> dict[str, str]:

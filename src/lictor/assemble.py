@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from lictor.artifacts import Manifest, open_artifact, write_artifact
 from lictor.errors import ArtifactError
@@ -49,7 +49,7 @@ def new_head(kind: HeadKind, backbone: Backbone) -> Head:
 def save_head(head: Head, path: Path) -> None:
     """Write a head's weights, in bf16, as safetensors."""
     tensors = {name: t.detach().to(torch.bfloat16).contiguous() for name, t in head.state_dict().items()}
-    save_file(tensors, path)
+    path.write_bytes(save(tensors))
 
 
 def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
@@ -116,13 +116,13 @@ class Guard(_Guard):
         """
         folder = Path(path)
         manifest = open_artifact(folder, kind=KIND)
-        about = _read_json(folder / "guard.json")
-        locate(str(about["backbone"]))
-        scorers = load_scorers(
-            str(about["backbone"]),
-            Cut(int(about["trunk"]), int(about["top"])),
-            {"input": folder / "input.safetensors", "stream": folder / "stream.safetensors"},
-        )
+        reference, cut = _read_about(folder / "guard.json")
+        locate(reference)
+        heads: dict[HeadKind, Path] = {
+            "input": folder / "input.safetensors",
+            "stream": folder / "stream.safetensors",
+        }
+        scorers = load_scorers(reference, cut, heads)
         return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
 
 
@@ -142,8 +142,12 @@ def read_policy(path: Path) -> Policy:
     return policy
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_about(path: Path) -> tuple[str, Cut]:
+    """The backbone's reference and its cut."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path}: expected a JSON object, got something unreadable ({error})") from error
+        about: Any = json.loads(path.read_text(encoding="utf-8"))
+        return str(about["backbone"]), Cut(int(about["trunk"]), int(about["top"]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(
+            f"{path}: expected a JSON object with backbone, trunk and top, got something else ({error!r})"
+        ) from error

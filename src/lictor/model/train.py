@@ -10,6 +10,7 @@ Cites: CC1 section 3.4 (losses), CC2 section 5 (activations read once serve many
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal, NamedTuple
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lictor.artifacts import fingerprint
-from lictor.errors import DataError
+from lictor.errors import ArtifactError, DataError
 from lictor.model.backbone import Backbone, batches_by_length
 from lictor.model.heads import Head
 from lictor.model.losses import annealed_maximum_loss, maximum_weight, next_token_loss, readout_loss
@@ -176,9 +177,15 @@ def _rate(at: int, steps: int, warmup: float) -> float:
 
 
 def _save(path: Path, state: dict[str, object]) -> None:
-    staging = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(state, staging)
-    staging.replace(path)
+    staging, data = path.with_suffix(f".{os.getpid()}.tmp"), BytesIO()
+    torch.save(state, data)
+    try:
+        staging.write_bytes(data.getvalue())
+        staging.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"{path}: could not write the checkpoint ({error.strerror}); free some space") from error
+    finally:
+        staging.unlink(missing_ok=True)
 
 
 def _resume(path: Path | None, key: str, parts: Mapping[str, Any]) -> list[float]:
