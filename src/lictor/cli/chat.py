@@ -18,7 +18,7 @@ def chat(
 ) -> None:
     """Chat behind the guard: text appears as it is released, then the score of every token and where it halted."""
     from lictor.assemble import Guard
-    from lictor.cli.live import show_turn, summary
+    from lictor.cli.live import show_turn, summary, writer
     from lictor.llm.load import load_chat_model
     from lictor.types import Conversation, Message, Sampling
 
@@ -29,8 +29,7 @@ def chat(
         if text is None:
             return
         turns = (*turns, Message("user", text))
-        write = (lambda _: None) if as_json else (lambda piece: typer.echo(piece, nl=False))
-        shown = show_turn(loaded, chat_model, turns, Sampling(max_tokens, 0.0), write=write)
+        shown = show_turn(loaded, chat_model, turns, Sampling(max_tokens, 0.0), write=writer(as_json))
         if as_json:
             say_line(shown.row())
         else:

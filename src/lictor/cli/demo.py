@@ -28,7 +28,7 @@ def demo(
     """Make the emberglass guard from its constitution, then show it answering, refusing and halting a stream."""
     from lictor.assemble import Guard
     from lictor.cli.init import write_new
-    from lictor.cli.live import show_turn, summary
+    from lictor.cli.live import show_turn, summary, writer
     from lictor.llm.load import load_chat_model
     from lictor.pipeline.config import load_project
     from lictor.pipeline.stages import run
@@ -58,8 +58,9 @@ def demo(
             say(
                 f"\n{title}\n  user> {text}\n  model> ",
             )
-        write = (lambda _: None) if as_json else (lambda piece: typer.echo(piece, nl=False))
-        shown.append(show_turn(guard, model, (Message("user", text),), Sampling(120, 0.0), private=hidden, write=write))
+        shown.append(
+            show_turn(guard, model, (Message("user", text),), Sampling(120, 0.0), private=hidden, write=writer(as_json))
+        )
         if not as_json:
             say()
             for line in summary(shown[-1], guard.policy.output_threshold):
@@ -69,9 +70,8 @@ def demo(
         say_json({"seconds": seconds, "turns": [s.row() for s in shown], "guard": str(folder / "guard")})
     else:
         say("\nseconds: " + ", ".join(f"{name} {spent}" for name, spent in seconds.items()))
-        say(
-            f"The guard stands in {folder / 'guard'}; its README.md says what it promises. Try: lictor chat -g {folder / 'guard'}"
-        )
+        say(f"The guard stands in {folder / 'guard'}; its README.md says what it promises.")
+        say(f"Try: lictor chat --guard {folder / 'guard'}")
 
 
 def _notebook() -> "Conversation":

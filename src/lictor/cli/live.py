@@ -3,6 +3,7 @@
 In: a guard, a chat model, a conversation. Out: lines on the terminal, and a record for `--json`. Decides nothing.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -80,6 +81,17 @@ def show_turn(
     shown.decision = session.decision
     shown.scores = recorder.scores if recorder else []
     return shown
+
+
+def writer(quiet: bool) -> Callable[[str], None]:
+    """What shows a piece of text as it is released; nothing does when `quiet`."""
+
+    def write(piece: str) -> None:
+        if not quiet:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+
+    return write
 
 
 def summary(shown: Shown, threshold: float) -> list[str]:
