@@ -62,13 +62,15 @@ class TrainingSection(Section):
     """Backbone, cut and schedule; see model.train.TrainingConfig."""
 
     backbone: str = EMBEDDED
-    trunk: int = Field(default=16, ge=0)
+    trunk: int = Field(default=12, ge=0)
     """Layers that are frozen; their activations are computed once."""
-    top: int = Field(default=20, ge=1)
+    top: int = Field(default=16, ge=1)
     """Layers used in all; those from `trunk` up to here are trained."""
     epochs: float = Field(default=3.0, gt=0)
     max_tokens: int = Field(default=192, ge=16)
-    """Longest training sequence; longer ones are cut."""
+    """Longest training sequence; longer prompts are left out, longer answers cut."""
+    budget_tokens: int = Field(default=400_000, ge=1_000)
+    """Most tokens a scorer is trained on in one epoch: a fixed random part of the data where there is more."""
     learning_rate: float = Field(default=2e-4, gt=0)
     seed: int = 0
 

@@ -212,7 +212,7 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     backbone = Backbone(training.backbone, Cut(training.trunk, training.top))
     examples = [e for e in read_dataset(data) if e.split == "train"]
     examples += augment(examples, _plan_config(inputs.project))
-    sequences = labelled(examples, kind, backbone, training.max_tokens)
+    sequences = within_budget(labelled(examples, kind, backbone, training.max_tokens), training.budget_tokens)
     if not sequences:
         raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
     head = new_head(kind, backbone)
@@ -249,6 +249,18 @@ def labelled(examples: Sequence[Example], kind: HeadKind, backbone: Backbone, ma
         if len(ids) > 1 and label is not None:
             found.setdefault(tuple(ids), label)
     return [Labelled(ids, label) for ids, label in found.items()]
+
+
+def within_budget(sequences: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
+    """As many of the sequences as fit, in an order that depends on what they hold alone."""
+    kept: list[Labelled] = []
+    spent = 0
+    for sequence in sorted(sequences, key=lambda s: fingerprint(list(s.token_ids))):
+        spent += len(sequence.token_ids)
+        if spent > budget_tokens:
+            break
+        kept.append(sequence)
+    return kept
 
 
 def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
