@@ -33,6 +33,14 @@ class PromptScorer:
         """
         return self.score_many([conversation])[0]
 
+    def fits(self, conversation: Conversation) -> bool:
+        """Whether `conversation` is short enough to be scored."""
+        try:
+            input_ids(conversation, self._backbone.tokenizer, self._limit)
+        except ScoringError:
+            return False
+        return True
+
     @torch.inference_mode()
     def score_many(self, conversations: Sequence[Conversation], *, batch_tokens: int = 4096) -> list[float]:
         """Logits of many conversations, in batches of like length."""
@@ -65,6 +73,10 @@ class AnswerScorer:
     def tokenizer(self) -> Tokenizer:
         """The backbone's tokenizer, a segment at a time."""
         return self._tokenizer
+
+    def fits(self, token_ids: Sequence[int]) -> bool:
+        """Whether an answer of these tokens is short enough to be scored."""
+        return len(token_ids) < self._backbone.max_tokens
 
     def open(self, conversation: Conversation) -> "AnswerSession":
         """A session for one answer; the conversation before it is not read."""

@@ -1,7 +1,8 @@
 """Score many conversations in batches, as the guard would one by one.
 
 In: scorers and conversations. Out: calibration traces. Text in which a view opens is scored by the guard itself,
-since a view is a stream of its own; all other text needs one batched pass. Knows no threshold.
+since a view is a stream of its own, and so is text too long for a scorer, which the guard blocks; all other text needs
+one batched pass. Knows no threshold.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class Item:
 def trace_all(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[Trace]:
     """What both stages say of every conversation, in the order given."""
     found: dict[int, Trace] = {}
-    plain = [i for i, item in enumerate(items) if not any(view_texts(m.content) for m in item.conversation)]
+    plain = [i for i, item in enumerate(items) if _is_plain(item.conversation, scorers)]
     turns = [(i, end) for i in plain for end in _ends(items[i].conversation, "user")]
     prompts = [items[i].conversation[:end] for i, end in turns]
     prompt_peak = dict.fromkeys(plain, -inf)
@@ -69,6 +70,16 @@ def _trace(item: Item, prompt: float, answers: list[list[float]], debounce: int)
     if len(kept) > 1:
         kept = [np.asarray([max(run_peak(a, debounce) for a in kept)])]
     return Trace(item.id, item.source, item.bucket, item.is_restricted, prompt, kept[0] if kept else None)
+
+
+def _is_plain(conversation: Conversation, scorers: Scorers) -> bool:
+    """Whether no view opens in it, and every turn of it is short enough for its scorer."""
+    answers = [conversation[end - 1].content for end in _ends(conversation, "assistant")]
+    return (
+        not any(view_texts(m.content) for m in conversation)
+        and all(scorers.prompt.fits(conversation[:end]) for end in _ends(conversation, "user")[-1:])
+        and all(scorers.answer.fits([t.id for t in encode(scorers.answer.tokenizer, text)]) for text in answers)
+    )
 
 
 def _ends(conversation: Conversation, role: str) -> list[int]:

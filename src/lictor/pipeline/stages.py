@@ -20,7 +20,7 @@ from lictor.constitution import Constitution
 from lictor.dataset.audit import audit, gate
 from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset, write_dataset
-from lictor.errors import ArtifactError, DataError
+from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, answer_ids
@@ -81,9 +81,12 @@ def read_inputs(project: Project) -> Inputs:
 
     Raises:
         ConstitutionError: The constitution cannot be read.
-        ConfigError: A folder it names is not there.
+        ConfigError: A folder or file it names is not there.
     """
     config, path = project.config, project.folder / project.config.constitution
+    for pool in config.benign:
+        if not (project.folder / pool.path).is_file():
+            raise ConfigError(f"benign: expected a file of conversations at {project.folder / pool.path}, found none")
     return Inputs(
         project=project,
         constitution=Constitution.load(path),

@@ -1,0 +1,172 @@
+"""Measure a project's guard as a system, with a bag-of-words guard fitted to the same budget beside it.
+
+In: a project folder that `lictor run` made, and files of benign conversations (optional). Out: figures in
+docs/results.json: attack success without and with a guard, the stage that blocked, leaks before the stop, universality,
+wrapper-matched rates, false positives by source and bucket.
+
+    python benchmarks/system.py demo --strategies 12 --pool everyday=prompts.jsonl
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lictor.assemble import Guard
+from lictor.augment import PlanConfig, augment
+from lictor.calibration.thresholds import fit
+from lictor.dataset.pools import read_pool
+from lictor.dataset.store import read_dataset
+from lictor.evaluation.baseline import BaselineInput, BaselineStream, train_bag_of_words
+from lictor.evaluation.measures import (
+    Benign,
+    Figure,
+    Outcome,
+    attack_success,
+    false_positives,
+    leaked_before_stop,
+    outcome_shares,
+    run,
+    universality,
+    wrapper_matched,
+)
+from lictor.evaluation.questions import Domain, load
+from lictor.evaluation.results import record
+from lictor.evaluation.suite import Strategy, build_attacks, build_permitted, deal_strategies, ordinary_requests
+from lictor.evaluation.targets import WorstCaseTarget
+from lictor.evaluation.tracing import trace
+from lictor.guard.guard import Guard as PlainGuard
+from lictor.pipeline.config import Project, load_project
+from lictor.pipeline.stages import item_of, read_inputs
+from lictor.pipeline.stages import plan as plan_stages
+from lictor.starter.folders import resolve
+from lictor.types import Example, StreamingGuard
+
+HELD_OUT = {"held_out_wrappers": ("hypothetical", "word_trick"), "held_out_codes": ("morse", "acrostic")}
+RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.json"
+
+
+def main() -> None:
+    """Measure and record."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
+    parser.add_argument("project", type=Path)
+    parser.add_argument("--strategies", type=int, default=8, help="per suite; each attacks all ten questions")
+    parser.add_argument("--permitted", type=int, default=100, help="permitted requests per suite")
+    parser.add_argument("--pool", action="append", default=[], metavar="NAME=FILE", help="more benign conversations")
+    parser.add_argument("--pool-limit", type=int, default=400, help="conversations taken of each pool")
+    options = parser.parse_args()
+    project = load_project(options.project)
+    examples = read_dataset(next(s.folder for s in plan_stages(project) if s.stage == "data"))
+    guards = {"guard": Guard.load(project.guard), "bag_of_words": bag_of_words_guard(project, examples)}
+    domain = load(resolve("starter:emberglass", Path()))
+    benign = held_out_benign(project, examples) + pools(options.pool, options.pool_limit)
+    for name, guard in guards.items():
+        figures = measure_attacks(name, guard, domain, options.strategies, options.permitted)
+        figures += [replace(f, name=f"{name}/{f.name}") for f in false_positives(guard, benign)]
+        record(RESULTS, figures, command=f"python benchmarks/system.py {' '.join(_shown(sys.argv[1:]))}")
+        for figure in figures:
+            print(
+                f"{figure.name}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), n {figure.n}", flush=True
+            )
+
+
+def measure_attacks(name: str, guard: StreamingGuard, domain: Domain, strategies: int, permitted: int) -> list[Figure]:
+    """Every suite against the worst-case target."""
+    target = WorstCaseTarget(domain)
+    covered = {question.id: float(len(domain.rubric(question.id))) for question in domain.questions}
+    requests = ordinary_requests(domain, permitted)
+    suites: dict[str, Sequence[Strategy]] = {"plain": [Strategy("plain", (), seed) for seed in range(3)]}
+    for suite, families in HELD_OUT.items():
+        suites[suite] = deal_strategies(strategies, families=families, depth=1, seed=11)
+    figures: list[Figure] = []
+    for suite, dealt in suites.items():
+        attacks = build_attacks(domain, dealt)
+        unguarded = attack_success(run(None, target, attacks, covered), rng=np.random.default_rng(0))
+        figures.append(replace(unguarded, name=f"unguarded/{suite}/attack_success"))
+        outcomes = run(guard, target, attacks, covered)
+        allowed = run(guard, target, build_permitted(requests, dealt), covered)
+        figures += [replace(f, name=f"{name}/{suite}/{f.name}") for f in _summary(outcomes, allowed)]
+    return [f for f in figures if name == "guard" or not f.name.startswith("unguarded")]
+
+
+def _summary(outcomes: Sequence[Outcome], allowed: Sequence[Outcome]) -> list[Figure]:
+    success = attack_success(outcomes, rng=np.random.default_rng(0))
+    return [
+        replace(success, name="attack_success"),
+        *outcome_shares(outcomes),
+        *leaked_before_stop(outcomes),
+        universality(outcomes, "half"),
+        universality(outcomes, "full"),
+        *wrapper_matched([*outcomes, *allowed]),
+    ]
+
+
+def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGuard:
+    """A guard of two bags of words, trained on the same examples and fitted to the same budget."""
+    config, buckets = project.config, read_inputs(project).buckets
+    wrapped = PlanConfig(per_example=1, depth=config.augment.compose, hold_out=config.augment.hold_out)
+    train = [e for e in examples if e.split == "train"]
+    train += augment(train, wrapped)
+    asked = [(" ".join(m.content for m in e.prompt), e.prompt_label == 1) for e in train]
+    said = [(e.answer, e.answer_label == 1) for e in train if e.answer is not None]
+    prompts = train_bag_of_words([t for t, _ in asked], [label for _, label in asked])
+    answers = train_bag_of_words([t for t, _ in said], [label for _, label in said])
+    policy = Guard.load(project.guard).policy
+    guard = PlainGuard(BaselineInput(prompts.open), BaselineStream(answers.open), policy)
+    held = [e for e in examples if e.split != "train"]
+    held += augment(held[::2], wrapped)
+    traces = {
+        split: [
+            trace(
+                guard,
+                item.conversation,
+                conversation_id=item.id,
+                source=item.source,
+                bucket=item.bucket,
+                is_restricted=item.is_restricted,
+            )
+            for item in (item_of(e, buckets) for e in held if e.split == split)
+        ]
+        for split in ("validation", "calibration", "test")
+    }
+    fitted = fit(
+        traces["validation"],
+        traces["calibration"],
+        traces["test"],
+        budget_fpr=config.policy.budget_fpr,
+        policy_template=policy,
+        confidence=config.policy.confidence,
+    )
+    return PlainGuard(guard.input_scorer, guard.stream_scorer, fitted.policy)
+
+
+def held_out_benign(project: Project, examples: Sequence[Example]) -> list[Benign]:
+    """The permitted one-turn conversations of the test split."""
+    buckets = read_inputs(project).buckets
+    return [
+        Benign("pack", buckets.get(e.rule or "", "everyday"), e.prompt, e.answer)
+        for e in examples
+        if e.split == "test" and e.prompt_label == 0 and not e.transforms
+    ]
+
+
+def pools(named: Sequence[str], limit: int) -> list[Benign]:
+    """The first `limit` conversations of each `NAME=FILE`."""
+    found: list[Benign] = []
+    for item in named:
+        name, _, path = item.partition("=")
+        rows = read_pool(Path(path), source=name)[:limit]
+        found += [Benign(name, "everyday", e.prompt, e.answer) for e in rows]
+    return found
+
+
+def _shown(arguments: Sequence[str]) -> list[str]:
+    """The arguments with files named by their last part alone."""
+    return [f"{a.split('=')[0]}={Path(a.split('=')[1]).name}" if "=" in a else Path(a).name for a in arguments]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,327 @@
+"""`run` from a constitution to a guard on a real tiny model: what is made, what is made again, what never is."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from lictor.assemble import Guard
+from lictor.dataset.store import read_dataset
+from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataError, LictorError
+from lictor.pipeline.config import Project, load_project
+from lictor.pipeline.stages import StageReport, plan, run
+from lictor.testing import ask
+
+from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_project, write_rules
+
+SEVERAL_STAGES = [("queries", 1), ("answers", 2), ("input scorer", 3), ("stream scorer", 4), ("calibration", 2)]
+
+
+@pytest.fixture(scope="module")
+def generator() -> Iterator[Generator]:
+    """The endpoint, in a thread of its own."""
+    with Generator() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this module's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LICTOR_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, generator: Generator, tiny: str, cache: Path
+) -> tuple[Project, list[StageReport]]:
+    """A project that was run once, and what the run reported. Not to be changed: `copy` it."""
+    project = write_project(tmp_path_factory.mktemp("projects") / "bells", generator.reference, tiny)
+    return project, run(project, quiet)
+
+
+@pytest.fixture
+def copy(finished: tuple[Project, list[StageReport]], tmp_path: Path) -> Project:
+    """A finished project of the test's own."""
+    shutil.copytree(finished[0].folder, tmp_path / "bells")
+    return load_project(tmp_path / "bells")
+
+
+def made(reports: list[StageReport]) -> list[str]:
+    """The stages that were made."""
+    return [report.stage for report in reports if report.is_new]
+
+
+def drop_from(project: Project, stage: str) -> None:
+    """Remove the artefacts of `stage` and of all after it."""
+    for name in STAGES[STAGES.index(stage) :]:
+        for folder in [project.guard] if name == "guard" else project.runs.glob(f"{name}-*"):
+            shutil.rmtree(folder)
+
+
+def test_a_constitution_becomes_a_guard(finished: tuple[Project, list[StageReport]]) -> None:
+    """Five stages, each an artefact; the guard loads, decides, and its card tells what it promises."""
+    project, reports = finished
+
+    assert [report.stage for report in reports] == made(reports) == STAGES
+    assert len(made_of(project)) == 5
+    assert {e.rule for e in read_dataset(reports[0].folder)} == set(RULES)
+    decision = Guard.load(project.guard).check(ask("How do I lift the heavy bell?"))
+    assert decision.guard_version == made_of(project)["guard"][0]
+    card = (project.guard / "README.md").read_text()
+    assert "At most 40.00% of benign conversations" in card
+    assert RULES["cast"] in card
+
+
+def test_a_second_run_makes_nothing(copy: Project, generator: Generator) -> None:
+    """In seconds, without a word to the generator, without touching a file; a dry run says so too."""
+    before, asked = made_of(copy), len(generator.asked)
+
+    reports = run(copy, quiet)
+
+    assert made(reports) == []
+    assert sum(report.seconds for report in reports) < 2
+    assert len(generator.asked) == asked
+    assert made_of(copy) == before
+    assert made(plan(copy)) == []
+
+
+def test_an_edited_budget_fits_thresholds_again_and_no_more(copy: Project) -> None:
+    """Scorers stay; the policy and the guard are made. The plan said so."""
+    changed = change_settings(copy, lambda settings: settings["policy"].update(budget_fpr=0.45))
+
+    planned = made(plan(changed))
+
+    assert made(run(changed, quiet)) == planned == ["policy", "guard"]
+    assert json.loads((changed.guard / "policy.json").read_text())["fitted_on"]["budget_fpr"] == 0.45
+
+
+def test_an_edited_training_keeps_the_data(copy: Project) -> None:
+    """Both scorers and what depends on them are made."""
+    changed = change_settings(copy, lambda settings: settings["training"].update(seed=5))
+
+    assert made(plan(changed)) == STAGES[1:]
+    assert made(run(changed, quiet)) == STAGES[1:]
+
+
+def test_an_edited_rule_is_generated_alone(copy: Project, generator: Generator) -> None:
+    """Everything from the data on is made, and every new request to the generator is about that rule."""
+    asked = len(generator.asked)
+    write_rules(copy.folder, {**RULES, "cast": "Steps of mending a gong."})
+
+    planned = made(plan(copy))
+
+    assert made(run(copy, quiet)) == planned == STAGES
+    new = generator.asked[asked:]
+    assert new
+    assert [prompt for prompt in new if "gong" not in prompt] == []
+    rows = [e for path in copy.runs.glob("data-*") for e in read_dataset(path)]
+    assert any("gong" in e.messages[-1].content for e in rows if e.rule == "cast")
+
+
+def test_an_edited_rule_keeps_a_packs_other_rows(copy: Project, generator: Generator) -> None:
+    """From a pack, the rules that were not edited keep their examples word for word, and nothing is asked for them."""
+    (pack,) = copy.runs.glob("data-*")
+    pack.rename(copy.folder / "pack")
+    packed = change_settings(copy, lambda settings: settings.update(pack="pack"))
+    asked = len(generator.asked)
+
+    assert made(run(packed, quiet)) == STAGES
+    assert generator.asked[asked:] == []
+    write_rules(packed.folder, {**RULES, "soup": "Baking of simple bread."})
+    assert made(run(packed, quiet)) == STAGES
+
+    assert generator.asked[asked:]
+    assert [prompt for prompt in generator.asked[asked:] if "bread" not in prompt] == []
+    rows = read_dataset(max(packed.runs.glob("data-*"), key=lambda path: path.stat().st_mtime))
+    kept = {(e.id, e.messages) for e in rows if e.rule != "soup" and not e.source.startswith("joined")}
+    first = read_dataset(packed.folder / "pack")
+    assert kept == {(e.id, e.messages) for e in first if e.rule != "soup" and not e.source.startswith("joined")}
+
+
+@pytest.mark.parametrize(("stage", "at"), SEVERAL_STAGES)
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    copy: Project, stage: str, at: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C within a stage keeps what was finished; the next run makes the rest, byte for byte as without it."""
+    expected = made_of(copy)
+    first = {"input scorer": "input", "stream scorer": "stream", "calibration": "policy"}.get(stage, "data")
+    drop_from(copy, first)
+    if first == "data":
+        monkeypatch.setenv("LICTOR_CACHE", str(tmp_path / "cache"))
+
+    with pytest.raises(KeyboardInterrupt):
+        run(copy, InterruptIn(stage, at))
+    assert [name for name in STAGES if list(copy.runs.glob(f"{name}-*"))] == STAGES[: STAGES.index(first)]
+
+    assert made(run(copy, quiet)) == STAGES[STAGES.index(first) :]
+    assert made_of(copy) == expected
+
+
+def test_a_slice_of_generation_is_not_paid_for_twice(
+    copy: Project, generator: Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the generator had answered before an interrupt is not asked again."""
+    monkeypatch.setenv("LICTOR_CACHE", str(tmp_path / "cache"))
+    drop_from(copy, "data")
+    asked = len(generator.asked)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(copy, InterruptIn("answers", 2))
+    run(copy, quiet)
+
+    new = generator.asked[asked:]
+    assert len(new) > 60
+    assert len(new) == len(set(new)) + sum(prompt.startswith("People send") for prompt in new) - len(
+        {prompt for prompt in new if prompt.startswith("People send")}
+    )
+
+
+def interrupt_entering(function: str, folder: Path) -> Callable[[FrameType, str, Any], None]:
+    """A profile function that presses Ctrl-C when `function` is entered with `folder` among its arguments."""
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_name == function and frame.f_locals.get("folder") == folder:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    return profile
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_interrupt_while_an_artefact_is_put_in_place(copy: Project, stage: str) -> None:
+    """At the worst moment of every stage: nothing half-made is taken for whole, nothing is left behind."""
+    expected = made_of(copy)
+    (folder,) = [copy.guard] if stage == "guard" else copy.runs.glob(f"{stage}-*")
+    shutil.rmtree(folder)
+
+    sys.setprofile(interrupt_entering("_swap", folder))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(copy, quiet)
+    finally:
+        sys.setprofile(None)
+    assert not folder.exists()
+    assert [path.name for path in copy.folder.rglob(".*")] == []
+
+    assert made(run(copy, quiet)) == [stage]
+    assert made_of(copy) == expected
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_damaged_artefact_is_made_anew(copy: Project, stage: str) -> None:
+    """One byte altered, and that stage alone is made again, to what it was."""
+    expected = made_of(copy)
+    (folder,) = [copy.guard] if stage == "guard" else copy.runs.glob(f"{stage}-*")
+    path = folder / sorted(expected[folder.name][1])[0]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    assert made(run(copy, quiet)) == [stage]
+    assert made_of(copy) == expected
+
+
+def test_too_few_benign_conversations_for_the_budget(copy: Project) -> None:
+    """The error says how many are needed and how many there are; the scorers are kept, the old guard stays."""
+    before = made_of(copy)["guard"]
+    changed = change_settings(copy, lambda settings: settings["policy"].update(budget_fpr=0.001, confidence=0.95))
+
+    with pytest.raises(CalibrationError, match=r"needs 2,995 benign conversations .* got \d+ \(.*everyday: \d+"):
+        run(changed, quiet)
+
+    assert made_of(changed)["guard"] == before
+    assert made(plan(changed)) == ["policy", "guard"]
+
+
+def test_own_benign_conversations_are_calibrated_on(copy: Project) -> None:
+    """A pool becomes a source of its own; editing its file fits thresholds again; odd and long rows are no crash."""
+    rows = [{"text": f"What about room {i}?"} for i in range(12)]
+    odd = [{"text": "ring the bell " * 900}, {"prompt": "a\u200b", "response": "long answer " * 900}]
+    pool = copy.folder / "pool.jsonl"
+    pool.write_text("\n".join(json.dumps(row) for row in [*rows, *odd]))
+    pooled = change_settings(copy, lambda s: s.update(benign=[{"path": "pool.jsonl", "source": "desk"}]))
+
+    assert made(run(pooled, quiet)) == ["policy", "guard"]
+    fitted = json.loads((pooled.guard / "policy.json").read_text())["fitted_on"]
+    assert fitted["fitted"]["n"] > 0
+    pool.write_text("\n".join(json.dumps(row) for row in rows))
+    assert made(run(pooled, quiet)) == ["policy", "guard"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda s: s.update(benign=[{"path": "none.jsonl", "source": "x"}]), LictorError, "none.jsonl"),
+        (lambda s: s.update(knowledge="nowhere"), ConfigError, "nowhere"),
+        (lambda s: s.update(pack="nowhere"), ConfigError, "nowhere"),
+        (lambda s: s["training"].update(backbone="path:/no/such/model"), LictorError, "/no/such/model"),
+        (lambda s: s["training"].update(trunk=3, top=3), LictorError, "trunk < top"),
+        (lambda s: s["generator"].update(model="openai:m@http://127.0.0.1:9/v1"), LictorError, "endpoint failed"),
+        (lambda s: s["synthesis"].update(answers=0), DataError, "answer"),
+    ],
+)
+def test_what_cannot_be_is_one_of_lictors_errors(
+    copy: Project, change: Callable[[dict[str, Any]], object], error: type[LictorError], message: str
+) -> None:
+    """The message names what is wrong, and the guard that stood there still stands."""
+    before = made_of(copy)["guard"]
+
+    with pytest.raises(error, match=message):
+        run(change_settings(copy, change), quiet)
+
+    assert made_of(copy)["guard"] == before
+
+
+@pytest.fixture
+def full_disk(copy: Project) -> Iterator[Project]:
+    """A finished project on a real file system with almost nothing free."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    disk = copy.folder.parent / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(  # noqa: S603 -- fixed command
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=2m", "lictor-test", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mount is not allowed here")
+    shutil.copytree(copy.folder, disk / "bells")
+    yield load_project(disk / "bells")
+    subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603 -- fixed command
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_full_disk_in_any_stage(full_disk: Project, stage: str) -> None:
+    """A clear error, nothing left behind; with space again the run ends as it should."""
+    expected = made_of(full_disk)
+    (folder,) = [full_disk.guard] if stage == "guard" else full_disk.runs.glob(f"{stage}-*")
+    shutil.rmtree(folder)
+    filler = full_disk.folder.parent / "filler"
+    with filler.open("wb") as stream:
+        try:
+            while True:
+                stream.write(bytes(1024))
+                stream.flush()
+        except OSError:
+            pass
+
+    with pytest.raises((ArtifactError, DataError), match=r"could not .*free some space"):
+        run(full_disk, quiet)
+
+    assert not folder.exists()
+    assert [path.name for path in full_disk.folder.rglob(".*")] == []
+    filler.unlink()
+    assert made(run(full_disk, quiet)) == [stage]
+    assert made_of(full_disk) == expected
