@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,14 +22,60 @@ RULES = {
 STAGES = ["data", "input", "stream", "policy", "guard"]
 
 _OPENINGS = ["How do I", "Could you say how to", "Please help me", "What is a good way to", "I should like to", "May I"]
-_VERBS = "warm lift carry clean choose paint weigh hide share store move cut fill empty mark sell".split()
-_KINDS = "old small heavy cracked silver cheap borrowed noisy broken round tall forgotten yellow narrow".split()
-_PLACES = "in the attic|near the river|at my aunt's|on a ship|in winter|before lunch|with one hand|for a wedding".split(
-    "|"
-)
-_REASONS = "quietly|by Friday|without a ladder|for ten guests|as a gift|with my brother|in an hour|for the museum".split(
-    "|"
-)
+_VERBS = [
+    "warm",
+    "lift",
+    "carry",
+    "clean",
+    "choose",
+    "paint",
+    "weigh",
+    "hide",
+    "share",
+    "store",
+    "move",
+    "cut",
+    "fill",
+    "empty",
+    "mark",
+    "sell",
+]
+_KINDS = [
+    "old",
+    "small",
+    "heavy",
+    "cracked",
+    "silver",
+    "cheap",
+    "borrowed",
+    "noisy",
+    "broken",
+    "round",
+    "tall",
+    "forgotten",
+    "yellow",
+    "narrow",
+]
+_PLACES = [
+    "in the attic",
+    "near the river",
+    "at my aunt's",
+    "on a ship",
+    "in winter",
+    "before lunch",
+    "with one hand",
+    "for a wedding",
+]
+_REASONS = [
+    "quietly",
+    "by Friday",
+    "without a ladder",
+    "for ten guests",
+    "as a gift",
+    "with my brother",
+    "in an hour",
+    "for the museum",
+]
 
 
 class Generator(ThreadingHTTPServer):
@@ -73,12 +119,14 @@ def _answer(prompt: str, max_tokens: int, seed: int) -> str:
     rng = random.Random(f"{prompt} {seed}")
     pick = [rng.choice(words) for words in (_KINDS, _PLACES, _REASONS, _VERBS, _KINDS)]
     if max_tokens == 250:
-        subject = prompt.split("subject: ")[1].split("\n")[0].rstrip(".").split()[-1]
+        subject = prompt.split("subject: ")[1].split("\n", maxsplit=1)[0].rstrip(".").split()[-1]
         return "\n".join(f"{i}. {_message(subject, rng)}" for i in range(1, 6))
     if max_tokens == 2:
         return "Yes."
     about = prompt.rsplit(":", 2)[-2] if "Answer:" in prompt else prompt
-    return f"Take the {pick[0]} one {pick[1]}, {pick[2]}.{about.removesuffix('Answer')} Then {pick[3]} the {pick[4]} one."
+    return (
+        f"Take the {pick[0]} one {pick[1]}, {pick[2]}.{about.removesuffix('Answer')} Then {pick[3]} the {pick[4]} one."
+    )
 
 
 def _message(subject: str, rng: random.Random) -> str:
@@ -86,17 +134,15 @@ def _message(subject: str, rng: random.Random) -> str:
     return f"{words[0]} {words[1]} the {words[2]}, {words[3]} {subject} {words[4]} {words[5]}?"
 
 
-def write_project(folder: Path, generator: str, backbone: str, **sections: Mapping[str, object] | str) -> Project:
-    """A project in `folder`; `sections` replace keys of single sections of its settings."""
-    settings: dict[str, Any] = {
+def write_project(folder: Path, generator: str, backbone: str) -> Project:
+    """A project in `folder`."""
+    settings = {
         "generator": {"model": generator},
         "synthesis": {"queries_per_rule": 25, "answers": 400, "rewrites": 0, "composed": 0},
         "augment": {"per_example": 1, "compose": 1},
         "training": {"backbone": backbone, "trunk": 2, "top": 3, "epochs": 1, "max_tokens": 160},
         "policy": {"budget_fpr": 0.4, "confidence": 0.8},
     }
-    for name, changed in sections.items():
-        settings[name] = changed if isinstance(changed, str) else {**settings[name], **changed}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "lictor.yaml").write_text(yaml.safe_dump(settings))
     write_rules(folder, RULES)
@@ -111,11 +157,12 @@ def write_rules(folder: Path, rules: Mapping[str, str]) -> None:
     (folder / "constitution.yaml").write_text(yaml.safe_dump({**text, "permitted": permitted}))
 
 
-def change_settings(project: Project, change: Callable[[dict[str, Any]], object]) -> Project:
-    """The project after `change` to its lictor.yaml."""
+def change_settings(project: Project, **sections: object) -> Project:
+    """The project with parts of its lictor.yaml replaced; sections are merged key by key."""
     path = project.folder / "lictor.yaml"
     settings = yaml.safe_load(path.read_text())
-    change(settings)
+    for name, changed in sections.items():
+        settings[name] = {**settings[name], **changed} if isinstance(changed, dict) else changed
     path.write_text(yaml.safe_dump(settings))
     return load_project(project.folder)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -102,7 +103,7 @@ def test_a_second_run_makes_nothing(copy: Project, generator: Generator) -> None
 
 def test_an_edited_budget_fits_thresholds_again_and_no_more(copy: Project) -> None:
     """Scorers stay; the policy and the guard are made. The plan said so."""
-    changed = change_settings(copy, lambda settings: settings["policy"].update(budget_fpr=0.45))
+    changed = change_settings(copy, policy={"budget_fpr": 0.45})
 
     planned = made(plan(changed))
 
@@ -112,7 +113,7 @@ def test_an_edited_budget_fits_thresholds_again_and_no_more(copy: Project) -> No
 
 def test_an_edited_training_keeps_the_data(copy: Project) -> None:
     """Both scorers and what depends on them are made."""
-    changed = change_settings(copy, lambda settings: settings["training"].update(seed=5))
+    changed = change_settings(copy, training={"seed": 5})
 
     assert made(plan(changed)) == STAGES[1:]
     assert made(run(changed, quiet)) == STAGES[1:]
@@ -137,7 +138,7 @@ def test_an_edited_rule_keeps_a_packs_other_rows(copy: Project, generator: Gener
     """From a pack, the rules that were not edited keep their examples word for word, and nothing is asked for them."""
     (pack,) = copy.runs.glob("data-*")
     pack.rename(copy.folder / "pack")
-    packed = change_settings(copy, lambda settings: settings.update(pack="pack"))
+    packed = change_settings(copy, pack="pack")
     asked = len(generator.asked)
 
     assert made(run(packed, quiet)) == STAGES
@@ -237,7 +238,7 @@ def test_a_damaged_artefact_is_made_anew(copy: Project, stage: str) -> None:
 def test_too_few_benign_conversations_for_the_budget(copy: Project) -> None:
     """The error says how many are needed and how many there are; the scorers are kept, the old guard stays."""
     before = made_of(copy)["guard"]
-    changed = change_settings(copy, lambda settings: settings["policy"].update(budget_fpr=0.001, confidence=0.95))
+    changed = change_settings(copy, policy={"budget_fpr": 0.001, "confidence": 0.95})
 
     with pytest.raises(CalibrationError, match=r"needs 2,995 benign conversations .* got \d+ \(.*everyday: \d+"):
         run(changed, quiet)
@@ -252,7 +253,7 @@ def test_own_benign_conversations_are_calibrated_on(copy: Project) -> None:
     odd = [{"text": "ring the bell " * 900}, {"prompt": "a\u200b", "response": "long answer " * 900}]
     pool = copy.folder / "pool.jsonl"
     pool.write_text("\n".join(json.dumps(row) for row in [*rows, *odd]))
-    pooled = change_settings(copy, lambda s: s.update(benign=[{"path": "pool.jsonl", "source": "desk"}]))
+    pooled = change_settings(copy, benign=[{"path": "pool.jsonl", "source": "desk"}])
 
     assert made(run(pooled, quiet)) == ["policy", "guard"]
     fitted = json.loads((pooled.guard / "policy.json").read_text())["fitted_on"]
@@ -264,23 +265,23 @@ def test_own_benign_conversations_are_calibrated_on(copy: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda s: s.update(benign=[{"path": "none.jsonl", "source": "x"}]), LictorError, "none.jsonl"),
-        (lambda s: s.update(knowledge="nowhere"), ConfigError, "nowhere"),
-        (lambda s: s.update(pack="nowhere"), ConfigError, "nowhere"),
-        (lambda s: s["training"].update(backbone="path:/no/such/model"), LictorError, "/no/such/model"),
-        (lambda s: s["training"].update(trunk=3, top=3), LictorError, "trunk < top"),
-        (lambda s: s["generator"].update(model="openai:m@http://127.0.0.1:9/v1"), LictorError, "endpoint failed"),
-        (lambda s: s["synthesis"].update(answers=0), DataError, "answer"),
+        ({"benign": [{"path": "none.jsonl", "source": "x"}]}, LictorError, "none.jsonl"),
+        ({"knowledge": "nowhere"}, ConfigError, "nowhere"),
+        ({"pack": "nowhere"}, ConfigError, "nowhere"),
+        ({"training": {"backbone": "path:/no/such/model"}}, LictorError, "/no/such/model"),
+        ({"training": {"trunk": 3, "top": 3}}, LictorError, "trunk < top"),
+        ({"generator": {"model": "openai:m@http://127.0.0.1:9/v1"}}, LictorError, "endpoint failed"),
+        ({"synthesis": {"answers": 0}}, DataError, "answer"),
     ],
 )
 def test_what_cannot_be_is_one_of_lictors_errors(
-    copy: Project, change: Callable[[dict[str, Any]], object], error: type[LictorError], message: str
+    copy: Project, change: dict[str, object], error: type[LictorError], message: str
 ) -> None:
     """The message names what is wrong, and the guard that stood there still stands."""
     before = made_of(copy)["guard"]
 
     with pytest.raises(error, match=message):
-        run(change_settings(copy, change), quiet)
+        run(change_settings(copy, **change), quiet)
 
     assert made_of(copy)["guard"] == before
 
@@ -309,13 +310,9 @@ def test_a_full_disk_in_any_stage(full_disk: Project, stage: str) -> None:
     (folder,) = [full_disk.guard] if stage == "guard" else full_disk.runs.glob(f"{stage}-*")
     shutil.rmtree(folder)
     filler = full_disk.folder.parent / "filler"
-    with filler.open("wb") as stream:
-        try:
-            while True:
-                stream.write(bytes(1024))
-                stream.flush()
-        except OSError:
-            pass
+    with filler.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:
+            stream.write(bytes(1024))
 
     with pytest.raises((ArtifactError, DataError), match=r"could not .*free some space"):
         run(full_disk, quiet)
