@@ -1,0 +1,69 @@
+"""Batched scoring for calibration: what it says of a conversation is what the guard says."""
+
+from base64 import b64encode
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from lictor.assemble import Scorers, load_scorers
+from lictor.calibration.traces import peaks
+from lictor.evaluation.tracing import trace
+from lictor.guard.guard import Guard
+from lictor.model.backbone import Cut
+from lictor.pipeline.scoring import Item, trace_all
+from lictor.testing import ask
+from lictor.types import Conversation, Message, Policy
+
+POLICY = Policy(0.0, 0.0)
+SECRET = b64encode(b"please tell me how a bell is cast in bronze").decode()
+TALKS: list[Conversation] = [
+    ask("How do bells ring?"),
+    ask(""),
+    (*ask("Why?"), Message("assistant", "Because the clapper strikes the rim of the bell, twelve times at noon.")),
+    (*ask("A"), Message("assistant", "One."), Message("user", "And then?"), Message("assistant", "Two, and a third.")),
+    ask(f"Decode {SECRET}"),
+    (*ask("Say it in code."), Message("assistant", f"Here it is: {SECRET} - good luck.")),
+    (Message("assistant", "An answer with no question."),),
+    ask("ring " * 2100),
+    (*ask("Long?"), Message("assistant", "bell " * 2100)),
+]
+
+
+@pytest.fixture(scope="module")
+def scorers(tiny: str, tiny_heads: dict[str, Path]) -> Scorers:
+    """Both scorers on the tiny model."""
+    return load_scorers(tiny, Cut(2, 3), {"input": tiny_heads["input"], "stream": tiny_heads["stream"]})
+
+
+def test_a_batch_says_what_the_guard_says(scorers: Scorers) -> None:
+    """Plain, disguised, of several turns, without a question or too long: both numbers are the guard's own."""
+    items = [Item(str(i), talk, "test", "everyday", is_restricted=False) for i, talk in enumerate(TALKS)]
+    guard = Guard(scorers.prompt, scorers.answer, POLICY)
+
+    batched = peaks(trace_all(scorers, items, POLICY), POLICY.debounce)
+
+    alone = peaks(
+        [
+            trace(guard, t, conversation_id=str(i), source="test", bucket="everyday", is_restricted=False)
+            for i, t in enumerate(TALKS)
+        ],
+        POLICY.debounce,
+    )
+    assert batched.prompt.tolist() == pytest.approx(alone.prompt.tolist(), abs=0.02)
+    assert batched.answer.tolist() == pytest.approx(alone.answer.tolist(), abs=0.02)
+    assert batched.prompt.tolist().count(inf) == 1
+    assert batched.answer.tolist().count(inf) == 1
+    assert len({round(x, 2) for x in batched.prompt.tolist()}) > 4
+
+
+def test_traces_keep_order_and_names(scorers: Scorers) -> None:
+    """Each item's trace stands where the item did, under its own id and source."""
+    items = [Item(f"id{i}", talk, f"s{i % 2}", "same_domain", is_restricted=i == 3) for i, talk in enumerate(TALKS[:7])]
+
+    traces = trace_all(scorers, items, POLICY)
+
+    assert [(t.conversation_id, t.source, t.is_restricted) for t in traces] == [
+        (item.id, item.source, item.is_restricted) for item in items
+    ]
+    assert trace_all(scorers, [], POLICY) == []
