@@ -112,7 +112,7 @@ def outcome(events: list[GuardEvent]) -> tuple[str, list[Halted]]:
     debounce=st.integers(1, 3),
     stride=st.sampled_from([1, 5, 16]),
 )
-def test_chunks_change_nothing(  # noqa: PLR0917 - what hypothesis varies
+def test_chunks_change_nothing(
     answer: AnswerScorer, text: str, sizes: list[int], share: float, debounce: int, stride: int
 ) -> None:
     """However a text is cut, verdict, score, halt and delivered text are those of the text in one piece."""

@@ -1,15 +1,18 @@
 """Trained scorers as the guard sees them: batched, streamed and one at a time, they say the same."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 
 from lictor.errors import ScoringError
 from lictor.guard.tokens import encode
+from lictor.llm.local import load_causal_lm
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
 from lictor.model.scorers import AnswerScorer, PromptScorer
+from lictor.model.text import input_ids
 from lictor.testing import ask
 from lictor.types import Conversation, Message
 
@@ -76,6 +79,18 @@ def test_prompts_score_alike_alone_and_together(prompt: PromptScorer) -> None:
     assert together == pytest.approx([prompt.score(p) for p in PROMPTS], abs=1e-4)
     assert all(abs(a - b) > 1e-3 for a, b in pairwise(together))
     assert prompt.score_many([]) == []
+
+
+def test_a_prompt_is_read_at_its_last_token(backbone: Backbone, prompt: PromptScorer) -> None:
+    """The logit is the head's reading of the whole model's state where the answer would follow."""
+    decoder: Any = load_causal_lm(backbone.reference, "fp32").get_decoder()
+    ids = torch.tensor([input_ids(PROMPTS[0], backbone.tokenizer, 4096)])
+    head = loud(readout_head(backbone))
+
+    with torch.inference_mode():
+        expected = head.read(decoder(input_ids=ids).last_hidden_state[:, -1])
+
+    assert prompt.score(PROMPTS[0]) == pytest.approx(expected.item(), abs=1e-4)
 
 
 def test_odd_text_gets_a_finite_score(prompt: PromptScorer, answer: AnswerScorer) -> None:

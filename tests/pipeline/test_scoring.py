@@ -22,6 +22,8 @@ TALKS: list[Conversation] = [
     ask(""),
     (*ask("Why?"), Message("assistant", "Because the clapper strikes the rim of the bell, twelve times at noon.")),
     (*ask("A"), Message("assistant", "One."), Message("user", "And then?"), Message("assistant", "Two, and a third.")),
+    (*ask("Two?"), Message("assistant", "A third, and more."), Message("user", "B"), Message("assistant", "No.")),
+    (*ask("Who?"), Message("assistant", "They."), Message("user", "When, and where, and why?")),
     ask(f"Decode {SECRET}"),
     (*ask("Say it in code."), Message("assistant", f"Here it is: {SECRET} - good luck.")),
     (Message("assistant", "An answer with no question."),),
@@ -50,8 +52,8 @@ def test_a_batch_says_what_the_guard_says(scorers: Scorers) -> None:
         ],
         POLICY.debounce,
     )
-    assert batched.prompt.tolist() == pytest.approx(alone.prompt.tolist(), abs=0.02)
-    assert batched.answer.tolist() == pytest.approx(alone.answer.tolist(), abs=0.02)
+    assert batched.prompt.tolist() == pytest.approx(alone.prompt.tolist(), abs=0.05)
+    assert batched.answer.tolist() == pytest.approx(alone.answer.tolist(), abs=0.05)
     assert batched.prompt.tolist().count(inf) == 1
     assert batched.answer.tolist().count(inf) == 1
     assert len({round(x, 2) for x in batched.prompt.tolist()}) > 4

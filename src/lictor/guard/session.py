@@ -167,14 +167,15 @@ class GuardSession:
         if self._input_scorer is None or not self._prompt:
             return passed
         try:
-            score, view = max(_readings(self._input_scorer, self._prompt, self._views), key=lambda reading: reading[0])
+            scored = [(_number(self._input_scorer.score(p)), v) for v, p in readings(self._prompt, self._views)]
+            score, view = max(scored, key=lambda reading: reading[0])
         except (ScoringError, MemoryError) as error:
             blocked = replace(passed, action="block", stage="input", status="error", reason=_reason(error))
             return _lift(blocked) if self._policy.on_error == "open" or self._is_monitor else blocked
-        scored = replace(passed, score=score, view=view)
+        allowed = replace(passed, score=score, view=view)
         if score < threshold:
-            return scored
-        blocked = replace(scored, action="block", stage="input")
+            return allowed
+        blocked = replace(allowed, action="block", stage="input")
         return _lift(blocked) if self._is_monitor else blocked
 
     @property
@@ -200,14 +201,13 @@ class GuardSession:
         self._has_answer = True
 
 
-def _readings(scorer: InputScorer, prompt: Conversation, views: Views) -> Iterator[tuple[float, str | None]]:
-    """The score of the prompt, and of every reading of its last user turn."""
-    yield _number(scorer.score(prompt)), None
+def readings(prompt: Conversation, views: Views) -> Iterator[tuple[str | None, Conversation]]:
+    """What input screening scores: the prompt itself, and with its last user turn as each view that opens reads it."""
+    yield None, prompt
     turns = [index for index, message in enumerate(prompt) if message.role == "user"]
     for index in turns[-1:]:
         for view, text in view_texts(prompt[index].content, views).items():
-            turn = replace(prompt[index], content=text)
-            yield _number(scorer.score((*prompt[:index], turn, *prompt[index + 1 :]))), view
+            yield view, (*prompt[:index], replace(prompt[index], content=text), *prompt[index + 1 :])
 
 
 def _number(logit: float) -> float:

@@ -6,18 +6,18 @@ one batched pass. Knows no threshold.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 
 from lictor.assemble import Scorers
 from lictor.calibration.traces import Trace
-from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard
 from lictor.guard.replay import run_peak
+from lictor.guard.session import readings
 from lictor.guard.tokens import encode
-from lictor.guard.views import view_texts
+from lictor.guard.views import VIEWS, view_texts
 from lictor.types import Bucket, Conversation, Policy
 
 
@@ -34,52 +34,54 @@ class Item:
 
 def trace_all(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[Trace]:
     """What both stages say of every conversation, in the order given."""
-    found: dict[int, Trace] = {}
-    plain = [i for i, item in enumerate(items) if _is_plain(item.conversation, scorers)]
-    turns = [(i, end) for i in plain for end in _ends(items[i].conversation, "user")]
-    prompts = [items[i].conversation[:end] for i, end in turns]
-    prompt_peak = dict.fromkeys(plain, -inf)
-    for (i, _), score in zip(turns, scorers.prompt.score_many(prompts), strict=True):
-        prompt_peak[i] = max(prompt_peak[i], score)
-    answers = [
-        (i, items[i].conversation[end - 1].content) for i in plain for end in _ends(items[i].conversation, "assistant")
+    prompts = _prompt_peaks(scorers, items)
+    answers = _answer_peaks(scorers, items, policy)
+    return [
+        Trace(
+            item.id, item.source, item.bucket, item.is_restricted, prompt, None if not said else np.asarray([max(said)])
+        )
+        for item, prompt, said in zip(items, prompts, answers, strict=True)
     ]
-    ids = [[t.id for t in encode(scorers.answer.tokenizer, text)] for _, text in answers]
-    scores: dict[int, list[list[float]]] = {i: [] for i in plain}
-    for (i, _), logits in zip(answers, scorers.answer.score_many(ids), strict=True):
-        scores[i].append(logits)
-    for i in plain:
-        found[i] = _trace(items[i], prompt_peak[i], scores[i], policy.debounce)
-    guard = Guard(scorers.prompt, scorers.answer, policy)
-    for i, item in enumerate(items):
-        if i not in found:
-            found[i] = trace(
-                guard,
-                item.conversation,
-                conversation_id=item.id,
-                source=item.source,
-                bucket=item.bucket,
-                is_restricted=item.is_restricted,
-            )
-    return [found[i] for i in range(len(items))]
 
 
-def _trace(item: Item, prompt: float, answers: list[list[float]], debounce: int) -> Trace:
-    """One answer keeps its scores; of several, the debounced peak is what counts."""
-    kept = [np.asarray(a) for a in answers if a]
-    if len(kept) > 1:
-        kept = [np.asarray([max(run_peak(a, debounce) for a in kept)])]
-    return Trace(item.id, item.source, item.bucket, item.is_restricted, prompt, kept[0] if kept else None)
+def _prompt_peaks(scorers: Scorers, items: Sequence[Item]) -> list[float]:
+    """The highest logit of any user turn of each conversation, in any reading."""
+    read = [
+        (at, reading)
+        for at, item in enumerate(items)
+        for end in _ends(item.conversation, "user")
+        for _, reading in readings(item.conversation[:end], VIEWS)
+    ]
+    peaks = [-inf] * len(items)
+    short: list[tuple[int, Conversation]] = []
+    for at, reading in read:
+        if scorers.prompt.fits(reading):
+            short.append((at, reading))
+        else:
+            peaks[at] = inf  # the guard blocks what it cannot read
+    for (at, _), logit in zip(short, scorers.prompt.score_many([r for _, r in short]), strict=True):
+        peaks[at] = max(peaks[at], logit)
+    return peaks
 
 
-def _is_plain(conversation: Conversation, scorers: Scorers) -> bool:
-    """Whether no view opens in it, and every turn of it is short enough for its scorer."""
-    answers = [conversation[end - 1].content for end in _ends(conversation, "assistant")]
-    return (
-        not any(view_texts(m.content) for m in conversation)
-        and all(scorers.prompt.fits(conversation[:end]) for end in _ends(conversation, "user")[-1:])
-        and all(scorers.answer.fits([t.id for t in encode(scorers.answer.tokenizer, text)]) for text in answers)
-    )
+def _answer_peaks(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[list[float]]:
+    """The debounced score of each answer of each conversation; the guard itself streams those in which a view opens."""
+    peaks: list[list[float]] = [[] for _ in items]
+    alone = Guard(None, scorers.answer, replace(policy, input_threshold=inf, output_threshold=inf))
+    plain: list[tuple[int, list[int]]] = []
+    for at, item in enumerate(items):
+        for end in _ends(item.conversation, "assistant"):
+            text = item.conversation[end - 1].content
+            ids = [t.id for t in encode(scorers.answer.tokenizer, text)]
+            if view_texts(text) or not scorers.answer.fits(ids):
+                decision = alone.check(item.conversation[:end])
+                peaks[at].append(inf if decision.status == "error" else decision.score)
+            else:
+                plain.append((at, ids))
+    for (at, _), logits in zip(plain, scorers.answer.score_many([read for _, read in plain]), strict=True):
+        if logits:
+            peaks[at].append(run_peak(np.asarray(logits), policy.debounce))
+    return peaks
 
 
 def _ends(conversation: Conversation, role: str) -> list[int]:

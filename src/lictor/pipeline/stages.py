@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
 StageName = Literal["data", "input", "stream", "policy", "guard"]
-WRAPPED_SHARE = 0.5
+WRAPPED_SHARE = 0.25
 """Disguised copies per calibration conversation: thresholds are fitted on wrapped benign text too."""
 
 
@@ -315,6 +315,8 @@ def trace_splits(
     for at, split in enumerate(("validation", "calibration", "test")):
         progress("calibration: scoring", at, 3, float("nan"))
         items = [item_of(e, inputs.buckets) for e in [*held, *wrapped] if e.split == split]
+        if split == "calibration":  # the level is chosen on benign conversations alone
+            items = [item for item in items if not item.is_restricted]
         traces[split] = trace_all(scorers, items, policy)
     return traces
 
