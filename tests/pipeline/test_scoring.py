@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lictor.assemble import Scorers, load_scorers
+from lictor.assemble import Scorers, load_head
 from lictor.calibration.traces import peaks
 from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard
-from lictor.model.backbone import Cut
+from lictor.model.backbone import Backbone, Cut
+from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.pipeline.scoring import Item, trace_all
 from lictor.testing import ask
 from lictor.types import Conversation, Message, Policy
@@ -34,8 +35,10 @@ TALKS: list[Conversation] = [
 
 @pytest.fixture(scope="module")
 def scorers(tiny: str, tiny_heads: dict[str, Path]) -> Scorers:
-    """Both scorers on the tiny model."""
-    return load_scorers(tiny, Cut(2, 3), {"input": tiny_heads["input"], "stream": tiny_heads["stream"]})
+    """Both scorers on the tiny model in fp32, so that padding is no noise."""
+    backbone = Backbone(tiny, Cut(2, 3), "fp32")
+    prompt = PromptScorer(backbone, load_head("input", backbone, tiny_heads["input"]))
+    return Scorers(backbone, prompt, AnswerScorer(backbone, load_head("stream", backbone, tiny_heads["stream"])))
 
 
 def test_a_batch_says_what_the_guard_says(scorers: Scorers) -> None:
