@@ -65,6 +65,7 @@ def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
         raise ArtifactError(
             f"{path}: expected the {kind} head of {backbone.reference} {backbone.cut}: {error}"
         ) from error
+    head.top.to(backbone.unembed.weight.dtype)
     return head.eval()
 
 

@@ -86,6 +86,7 @@ def load_causal_lm(reference: str, precision: Precision = "auto") -> PreTrainedM
     Raises:
         ModelNotFoundError: Nothing is there.
     """
+    disable_progress_bar()  # its bars would mix with our own progress, and with --json
     folder = weights_folder(reference)
     model = cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(folder, dtype=compute_dtype(precision)))
     if precision == "int8":

@@ -39,11 +39,11 @@ class Head(nn.Module):
 
     def layers(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
         """Trunk activations to the final, normed hidden states, both (batch, seq, hidden)."""
-        return self.top(hidden, mask, state)
+        return self.top(hidden.to(next(self.top.parameters()).dtype), mask, state)
 
     def read(self, final: Tensor) -> Tensor:
-        """Final hidden states to logits, (batch, seq, hidden) to (batch, seq)."""
-        return self.value(final).squeeze(-1)
+        """Final hidden states to logits, (batch, seq, hidden) to (batch, seq); in float32, so that few logits tie."""
+        return self.value(final.to(self.value.weight.dtype)).squeeze(-1)
 
 
 def readout_head(backbone: Backbone, words: Words | None = None) -> Head:

@@ -49,7 +49,7 @@ class PromptScorer:
         for batch in batches_by_length([len(s) for s in sequences], batch_tokens):
             ids, mask = pad_right([sequences[i] for i in batch])
             try:
-                final = self._head.layers(self._backbone.read(ids, mask).float(), mask)
+                final = self._head.layers(self._backbone.read(ids, mask), mask)
                 last = final[torch.arange(len(batch)), mask.sum(-1) - 1]
                 found = self._head.read(last).tolist()
             except RuntimeError as error:
@@ -90,7 +90,7 @@ class AnswerScorer:
         start = _start(self._backbone)
         for batch in batches_by_length([len(a) + 1 for a in answers], batch_tokens):
             ids, mask = pad_right([[start, *answers[i]] for i in batch])
-            logits = self._head(self._backbone.read(ids, mask).float(), mask)
+            logits = self._head(self._backbone.read(ids, mask), mask)
             for row, i in enumerate(batch):
                 found[i] = logits[row, 1 : len(answers[i]) + 1].tolist()
         return found
@@ -122,7 +122,7 @@ class AnswerSession:
             )
         try:
             hidden = self._backbone.read(torch.tensor([ids]), None, self._trunk_state)
-            logits = self._head(hidden.float(), None, self._top_state)[0, len(opening) :]
+            logits = self._head(hidden, None, self._top_state)[0, len(opening) :]
         except RuntimeError as error:
             raise ScoringError(f"the stream scorer failed: {error}") from error
         self._seen += len(ids)
