@@ -21,6 +21,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from lictor.artifacts import sha256_file
 from lictor.errors import ModelNotFoundError
