@@ -36,8 +36,8 @@ class TrainingConfig:
     """How a head is trained."""
 
     epochs: float = 3.0
-    batch_tokens: int = 2048
-    learning_rate: float = 2e-4
+    batch_tokens: int = 1024
+    learning_rate: float = 8e-4
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup: float = 0.06

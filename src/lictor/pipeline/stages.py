@@ -219,7 +219,12 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     if not sequences:
         raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
     head = new_head(kind, backbone)
-    schedule = TrainingConfig(epochs=training.epochs, learning_rate=training.learning_rate, seed=training.seed)
+    schedule = TrainingConfig(
+        epochs=training.epochs,
+        batch_tokens=training.batch_tokens,
+        learning_rate=training.learning_rate,
+        seed=training.seed,
+    )
     checkpoint = out.folder.with_name(out.folder.name + ".checkpoint")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=checkpoint, progress=progress)
