@@ -1,0 +1,1 @@
+"""Attack a guard with people: rounds, grading, pages and statistics over one append-only log."""
