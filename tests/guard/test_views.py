@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lictor.guard.views import Base64View, SpacedView, view_texts
+from lictor.guard.views import VIEWS, view_texts
 
 PLAIN = "Warm the glass to twelve hundred degrees – naïve 中文 ok?"
 
@@ -23,7 +23,7 @@ def test_base64_is_decoded_in_place(width: int, encode: Callable[[bytes], bytes]
 
 def test_base64_is_decoded_as_it_comes() -> None:
     """From its sixteenth character on, each group of four is read at once, with its source characters."""
-    view = Base64View()
+    view = VIEWS["base64"]()
 
     assert view.push(b64encode(b"hello, world").decode()[:15]) == []
     assert view.pending_start == 0
@@ -70,7 +70,7 @@ def test_hashes_hardly_ever_open_a_view() -> None:
 
 def test_plain_words_hold_nothing_back() -> None:
     """A word that decodes to nothing readable is given up in its first group."""
-    base64, spaced = Base64View(), SpacedView()
+    base64, spaced = VIEWS["base64"](), VIEWS["spaced"]()
     for word in ("Thermal", "conductivity", "of", "ordinary", "windowpanes"):
         base64.push(word + " ")
         spaced.push(word + " ")
@@ -79,7 +79,7 @@ def test_plain_words_hold_nothing_back() -> None:
 
 def test_a_wide_gap_ends_a_disguise() -> None:
     """Blank space without end holds nothing back: a disguise is over after a few characters of it."""
-    base64, spaced = Base64View(), SpacedView()
+    base64, spaced = VIEWS["base64"](), VIEWS["spaced"]()
     base64.push(b64encode(PLAIN.encode()).decode()[:30])
     spaced.push("h e l l o  w o r l d")
     assert None not in (base64.pending_start, spaced.pending_start)

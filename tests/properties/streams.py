@@ -1,13 +1,16 @@
 """Texts, chunkings, policies and scorers for the stream properties."""
 
 import base64
+import codecs
+from collections.abc import Callable
+from string import ascii_lowercase
 from zlib import crc32
 
 from hypothesis import strategies as st
 
 from lictor.guard.stream import StreamGuard, StreamStep
 from lictor.guard.views import VIEWS, Views
-from lictor.testing import FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
+from lictor.testing import FakeSession, FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
 from lictor.types import Decision, Halted, Policy, Released, ScoreRequest
 
 _plain = st.text(st.sampled_from("abcde fgh,.x1\n"), max_size=40)
@@ -24,6 +27,32 @@ def _disguise(secret: str, width: int, tail: str) -> str:
     return ("\n".join(cut_text(text, [width])) if width else text) + tail
 
 
+def _turn_each(text: str) -> str:
+    return " ".join(word[::-1] for word in text.split(" "))
+
+
+HIDING: tuple[Callable[[str], str], ...] = (
+    lambda text: base64.b64encode(text.encode()).decode(),
+    lambda text: base64.b32encode(text.encode()).decode(),
+    lambda text: text.encode().hex(),
+    lambda text: " ".join(f"0x{byte:02X}" for byte in text.encode()),
+    lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
+    lambda text: ", ".join(str(byte) for byte in text.encode()),
+    lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+    lambda text: "".join(f"&#{ord(char)};" for char in text),
+    lambda text: "".join(f"\\u{ord(char):04x}" for char in text if ord(char) < 0x10000),
+    lambda text: "".join(chr(0xE0000 + ord(char)) if " " <= char <= "~" else char for char in text),
+    "\u200b".join,
+    lambda text: text.replace("a", "а").replace("e", "е").replace("o", "о"),
+    lambda text: text.translate(str.maketrans("aeiost", "431057")),
+    lambda text: codecs.encode(text, "rot13"),
+    lambda text: text.translate(str.maketrans(ascii_lowercase, ascii_lowercase[::-1])),
+    lambda text: text[::-1],
+    _turn_each,
+)
+"""Disguises as plain functions, written apart from the views and from the transforms."""
+
+
 def _spread(word: str, between: str) -> str:
     return between.join(word)
 
@@ -35,7 +64,23 @@ _spaced = st.builds(
     st.sampled_from([" ", "-", ".", "\u200b"]),
 )
 
-texts = st.lists(st.one_of(_plain, _odd, _spaces, _long_word, _base64, _spaced), max_size=6).map("".join)
+_sentences = st.lists(
+    st.sampled_from("how do you make the glass melt in a pot with some lime, and when is it done? ".split()),
+    min_size=6,
+    max_size=14,
+).map(" ".join)
+
+
+@st.composite
+def disguises(draw: st.DrawFn, depth: int = 3) -> str:
+    """A sentence under up to `depth` disguises, one over the other."""
+    text = draw(_sentences)
+    for hide in draw(st.lists(st.sampled_from(HIDING), min_size=1, max_size=depth)):
+        text = hide(text)
+    return text
+
+
+texts = st.lists(st.one_of(_plain, _odd, _spaces, _long_word, _base64, _spaced, disguises()), max_size=6).map("".join)
 chunkings = st.lists(st.integers(0, 40), max_size=6)
 policies = st.builds(
     Policy,
@@ -82,7 +127,7 @@ def drive(
 ) -> Outcome:
     """Drive a StreamGuard by hand; `late` answers no ScoreRequest before the end."""
     guard = StreamGuard(scorer.tokenizer, policy, views=views)
-    sessions = {None: scorer.open(()), **{name: scorer.open(()) for name in views}}
+    sessions: dict[str | None, FakeSession] = {}
     delivered: list[str] = []
     requests: list[ScoreRequest] = []
 
@@ -95,7 +140,8 @@ def drive(
     def answer() -> None:
         while requests:
             request = requests.pop(0)
-            sort(guard.scored(request.view, sessions[request.view].score(request.token_ids)))
+            session = sessions[request.view] = sessions.get(request.view) or scorer.open(())
+            sort(guard.scored(request.view, session.score(request.token_ids)))
 
     for chunk in cut_text(text, sizes):
         sort(guard.push(chunk))

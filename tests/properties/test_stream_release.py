@@ -1,6 +1,7 @@
 """Nothing unscored leaves, held-back text is bounded, and failures deliver nothing more."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,15 +11,15 @@ from hypothesis import strategies as st
 from lictor.errors import ScoringError
 from lictor.guard import Guard, StreamGuard, hold_back_limit
 from lictor.guard.stream import StreamStep
-from lictor.guard.tokens import CommittedToken, encode
-from lictor.guard.views import VIEWS
-from lictor.testing import FakeInputScorer, FakeStreamScorer, PieceTokenizer, ScoreToken, ask, cut_text
+from lictor.guard.tokens import CommittedToken, encode, segments
+from lictor.guard.views import VIEWS, Decoded, View
+from lictor.testing import FakeInputScorer, FakeSession, FakeStreamScorer, PieceTokenizer, ScoreToken, ask, cut_text
 from lictor.types import GuardEvent, Halted, Policy, Released, ScoreRequest
 
 from .streams import chunkings, policies, score_functions, texts, tokenizers
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(texts, chunkings, policies, score_functions, tokenizers)
 def test_nothing_unscored_leaves(
     text: str, sizes: list[int], policy: Policy, score_token: ScoreToken, tokenizer: PieceTokenizer
@@ -37,18 +38,19 @@ def test_nothing_unscored_leaves(
             assert delivered <= _undecided_from(tokens, scored, policy, score_token)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(texts, chunkings, policies)
 def test_no_disguise_leaves_before_its_reading_was_scored(text: str, sizes: list[int], policy: Policy) -> None:
-    """But for the characters before a disguise is suspected (3 at most), all that leaves was scored as decoded too."""
+    """But for what stood before the first sign of a disguise, all that leaves was scored as decoded too."""
     scorer = FakeStreamScorer(lambda _text, _place: -5.0)
     guard = StreamGuard(scorer.tokenizer, policy)
-    sessions = {name: scorer.open(()) for name in [None, *VIEWS]}
-    pieces = {name: [*(view := make()).push(text), *view.finish()] for name, make in VIEWS.items()}
+    sessions = defaultdict[str | None, FakeSession](lambda: scorer.open(()))
+    pieces = {name: _held_pieces(make(), text) for name, make in VIEWS.items()}
     delivered = 0
     steps: list[StreamStep] = []
     for chunk in [*cut_text(text, sizes), None]:
-        steps += guard.finish() if chunk is None else guard.push(chunk)
+        if not guard.ended:
+            steps += guard.finish() if chunk is None else guard.push(chunk)
         while steps:
             step = steps.pop(0)
             if isinstance(step, ScoreRequest):
@@ -58,7 +60,19 @@ def test_no_disguise_leaves_before_its_reading_was_scored(text: str, sizes: list
                 for name, decoded in pieces.items():
                     out = "".join(piece.text for piece in decoded if piece.end <= delivered)
                     scored = "".join(sessions[name].read)
-                    assert len(out.replace("\n", "")) <= len(scored.replace("\n", "")) + 3
+                    assert len(out.replace("\n", "")) <= len(scored.replace("\n", ""))
+
+
+def _held_pieces(view: View, text: str) -> list[Decoded]:
+    """Pieces whose source is held back, from the moment it is read until they are decoded."""
+    found: list[Decoded] = []
+    read = free = 0
+    for segment in segments(text):
+        pieces = view.push(segment)
+        found += [piece for piece in pieces if piece.start >= free]
+        read += len(segment)
+        free = read if view.pending_start is None else free
+    return found + [piece for piece in view.finish() if piece.start >= free]
 
 
 def _undecided_from(tokens: list[CommittedToken], scored: int, policy: Policy, score_token: ScoreToken) -> int:
@@ -118,7 +132,7 @@ def test_sync_and_async_agree(
     assert asyncio.run(collect()) == list(make().stream(ask("x"), cut_text(text, sizes)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(texts, chunkings, policies, tokenizers, score_functions)
 def test_hold_back_is_bounded(
     text: str, sizes: list[int], policy: Policy, tokenizer: PieceTokenizer, score_token: ScoreToken
@@ -128,7 +142,7 @@ def test_hold_back_is_bounded(
     limit = hold_back_limit(policy, token_chars=4, views=views)
     scorer = FakeStreamScorer(score_token, tokenizer=tokenizer)
     guard = StreamGuard(tokenizer, policy, views=views)
-    sessions = {name: scorer.open(()) for name in [None, *views]}
+    sessions = defaultdict[str | None, FakeSession](lambda: scorer.open(()))
     pushed = delivered = 0
     for chunk in cut_text(text, sizes):
         steps = list(guard.push(chunk))

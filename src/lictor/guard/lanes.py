@@ -1,11 +1,12 @@
-"""The token streams of one guarded answer: the text itself, and one for each view of it.
+"""The token streams of one guarded answer: the text itself, one for each view of it, and for views of what they decode.
 
 In: committed segments of the text. Out: tokens to be scored, and how far into the text each stream has cleared.
 Knows no event, policy or driver. All offsets are characters of the answer, whatever the lane reads.
 """
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from lictor.errors import ScoringError
 from lictor.guard.debounce import Debounce
 from lictor.guard.tokens import CommittedToken, Committer, Segment
-from lictor.guard.views.protocol import Decoded, View
+from lictor.guard.views import DEPTH, Decoded, View, Views
 from lictor.types import Tokenizer
 
 
@@ -83,6 +84,14 @@ class Batch:
         return min(bounds, default=None)
 
 
+class Make(NamedTuple):
+    """What lanes of views are made with."""
+
+    views: Views
+    tokenizer: Tokenizer
+    debounce: Callable[[], Debounce[LaneToken]]
+
+
 class TextLane:
     """The answer itself."""
 
@@ -125,41 +134,73 @@ class TextLane:
 
 
 class ViewLane:
-    """The answer as one view reads it."""
+    """A text as one view reads it, and as other views read what this one decoded."""
 
-    def __init__(self, view: View, tokenizer: Tokenizer, debounce: Debounce[LaneToken]) -> None:
-        self._view = view
-        self._committer = Committer(tokenizer)
-        self._debounce = debounce
+    def __init__(
+        self,
+        path: str,
+        make: Make,
+        *,
+        depth: int = DEPTH,
+        locate: Callable[[int], int] = lambda offset: offset,
+    ) -> None:
+        self.path = path
+        """Name of its view, after those of the views it reads the output of."""
+        self._make = make
+        self._depth = depth
+        self._locate = locate
+        self._view: View | None = None
+        self._base = 0
+        """Where the text that the view reads starts, in the text of the lane above."""
+        self._committer = Committer(make.tokenizer)
+        self.debounce = make.debounce()
         self._items: list[LaneToken | None] = []
-        self._sources: deque[tuple[int, int]] = deque()
-        """Where pieces start: in the decoded text, and in the answer."""
+        self._decoded_starts: list[int] = []
+        self._sources: list[int] = []
+        """Where the pieces of the open disguise start, in the decoded text and in the answer."""
         self._decoded = 0
-        self._is_open = False
         self._count = 0
+        self.is_open = False
+        """Whether a disguise is open that something was decoded of."""
+        self._inner: list[ViewLane] = []
 
     @property
-    def debounce(self) -> Debounce[LaneToken]:
-        """Its run state."""
-        return self._debounce
+    def pending_start(self) -> int | None:
+        """Character of the answer from which this lane has not read it; None when it has read all."""
+        start = self._view.pending_start if self._view else None
+        source = None if start is None else self._locate(self._base + start)
+        if not self.is_open or not self._committer.pending:
+            return source
+        committed = self._source(self._committer.pending_start)
+        return committed if source is None else min(source, committed)
 
-    def push(self, segment: str) -> None:
-        """Read on."""
-        self._take(self._view.push(segment))
-        if self._view.pending_start is None:
+    def awake(self) -> list["ViewLane"]:
+        """Of this lane and those that read what it decodes, all that ever had something to score, or hold back now."""
+        is_quiet = self._count == 0 and (self._view is None or self._view.pending_start is None)
+        inner = [lane for below in self._inner for lane in below.awake()]
+        return inner if is_quiet else [self, *inner]
+
+    def push(self, segment: str, start: int) -> None:
+        """Read on: a segment and where it starts in the text of the lane above."""
+        if self._view is None:
+            self._view, self._base = self._make.views[self.path.rpartition("/")[2]](), start
+        pieces = self._view.push(segment)
+        if pieces:
+            self._take(pieces)
+        if self.is_open and self._view.pending_start is None:
             self._close()
 
     def finish(self) -> None:
-        """The answer ends here."""
-        self._take(self._view.finish())
+        """The text above, or its disguise, ends here; one that is pushed later is another one."""
+        if self._view:
+            self._take(self._view.finish())
+            self._view = None
         self._close()
 
     def batch(self) -> Batch:
         """Everything decoded and committed since the last batch."""
         items, self._items = self._items, []
-        starts = [self._view.pending_start, self._pending_source()]
-        limit = min((start for start in starts if start is not None), default=None)
-        return Batch(self._view.name, items, limit, self._debounce)
+        return Batch(self.path, items, self.pending_start, self.debounce)
 
     def _take(self, pieces: list[Decoded]) -> None:
         for piece in pieces:
@@ -167,16 +208,29 @@ class ViewLane:
             if piece.opens:
                 self._close()
                 text = "\n" + text if self._decoded else text
-            self._is_open = True
-            self._sources.append((self._decoded, piece.start))
+            if not self.is_open:
+                self._open()
+            self._decoded_starts.append(self._decoded)
+            self._sources.append(self._locate(self._base + piece.start))
             self._decoded += len(text)
             self._commit(self._committer.push(text))
 
+    def _open(self) -> None:
+        self.is_open = True
+        if self._depth > 1 and not self._inner:
+            paths = [f"{self.path}/{name}" for name in self._make.views]
+            self._inner = [ViewLane(path, self._make, depth=self._depth - 1, locate=self._source) for path in paths]
+
     def _close(self) -> None:
-        if self._is_open:
-            self._commit(self._committer.finish())
-            self._items.append(None)
-            self._is_open = False
+        if not self.is_open:
+            return
+        self._commit(self._committer.finish())
+        self._items.append(None)
+        for lane in self._inner:
+            lane.finish()
+        self._decoded_starts.clear()
+        self._sources.clear()
+        self.is_open = False
 
     def _commit(self, segments: Iterable[Segment]) -> None:
         for segment in segments:
@@ -184,11 +238,9 @@ class ViewLane:
                 source = self._source(token.start)
                 self._items.append(LaneToken(token.id, source, source, place=self._count))
                 self._count += 1
+            for lane in self._inner:
+                lane.push(segment.text, segment.start)
 
     def _source(self, decoded: int) -> int:
-        while len(self._sources) > 1 and self._sources[1][0] <= decoded:
-            self._sources.popleft()
-        return self._sources[0][1]
-
-    def _pending_source(self) -> int | None:
-        return self._source(self._committer.pending_start) if self._committer.pending else None
+        """Where in the answer a character of the decoded text was read from."""
+        return self._sources[max(0, bisect_right(self._decoded_starts, decoded) - 1)]

@@ -13,7 +13,7 @@ from math import inf, isnan
 
 from lictor.errors import ScoringError, UsageError
 from lictor.guard.stream import StreamGuard, StreamStep
-from lictor.guard.views import Views, view_texts
+from lictor.guard.views import READINGS, Views, view_texts
 from lictor.types import (
     Conversation,
     Decision,
@@ -202,11 +202,18 @@ class GuardSession:
 
 
 def readings(prompt: Conversation, views: Views) -> Iterator[tuple[str | None, Conversation]]:
-    """What input screening scores: the prompt itself, and with its last user turn as each view that opens reads it."""
+    """What input screening scores: the prompt itself, and with its last user turn as each view that opens reads it.
+
+    Raises:
+        ScoringError: More than `READINGS` views open; the guard blocks what it cannot check.
+    """
     yield None, prompt
     turns = [index for index, message in enumerate(prompt) if message.role == "user"]
     for index in turns[-1:]:
-        for view, text in view_texts(prompt[index].content, views).items():
+        texts = view_texts(prompt[index].content, views)
+        if len(texts) > READINGS:
+            raise ScoringError(f"prompt: expected at most {READINGS} views to open", reason="too_many_views")
+        for view, text in texts.items():
             yield view, (*prompt[:index], replace(prompt[index], content=text), *prompt[index + 1 :])
 
 

@@ -16,18 +16,33 @@ from dataclasses import dataclass, replace
 
 from lictor.errors import UsageError
 from lictor.guard.debounce import Debounce
-from lictor.guard.lanes import Batch, LaneToken, TextLane, ViewLane
+from lictor.guard.lanes import Batch, LaneToken, Make, TextLane, ViewLane
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, Segment
 from lictor.guard.views import VIEWS, Views
 from lictor.types import Action, Decision, Halted, Policy, Released, ScoreRequest, Tokenizer
 
 StreamStep = Released | Halted | ScoreRequest
 
+OPEN_VIEWS = 8
+"""Disguises open at once, disguises within them counted, above which an answer halts: each is a stream to be scored."""
+
+HELD_CHARS = 4096
+"""Characters that views hold back above which an answer halts, rather than hold back without bound."""
+
 
 @dataclass(slots=True)
 class _Round:
     batches: list[Batch]
     is_final: bool
+    error: str | None
+    """Why nobody can check the text from here on."""
+
+    @property
+    def held(self) -> int:
+        """Characters read that the views hold back, once the round is decided."""
+        text, *views = self.batches
+        bounds = [bound for batch in views if (bound := batch.cleared) is not None]
+        return (text.limit or 0) - min(bounds, default=text.limit or 0)
 
 
 class StreamGuard:
@@ -58,11 +73,11 @@ class StreamGuard:
         self._held: deque[Segment] = deque()
         self._released = 0
         self._text = TextLane(self._debounce())
-        self._views = [ViewLane(make(), tokenizer, self._debounce()) for make in views.values()]
+        self._views = [ViewLane(name, Make(views, tokenizer, self._debounce)) for name in views]
         self._rounds: deque[_Round] = deque()
         self._outstanding: deque[Batch] = deque()
         self._is_finished = False
-        self._is_bypassed = False
+        self._is_bypassed = self._is_unreadable = False
         self._decision: Decision | None = None
 
     @property
@@ -139,13 +154,10 @@ class StreamGuard:
         """
         if self._decision is not None:
             raise UsageError(f"StreamGuard.failed({reason!r}): the answer was decided before")
-        score = max(lane.debounce.peak for lane in self._lanes)
-        decision = replace(self._verdict("block", score), stage="output", status="error", reason=reason)
-        return self._stop(decision, is_open=self._policy.on_error == "open")
+        return self._fail(reason, max(lane.debounce.peak for lane in [self._text, *self._awake()]))
 
-    @property
-    def _lanes(self) -> list[TextLane | ViewLane]:
-        return [self._text, *self._views]
+    def _awake(self) -> list[ViewLane]:
+        return [lane for view in self._views for lane in view.awake()]
 
     def _debounce(self) -> Debounce[LaneToken]:
         return Debounce(self._policy.output_threshold, self._policy.debounce)
@@ -158,8 +170,10 @@ class StreamGuard:
         steps: list[StreamStep] = []
         for segment in segments:
             self._held.append(segment)
+            if self._is_unreadable:
+                continue
             for lane in self._views:
-                lane.push(segment.text)
+                lane.push(segment.text, segment.start)
             for token in segment.tokens:
                 self._text.add(token)
                 count = self._text.count
@@ -168,8 +182,12 @@ class StreamGuard:
         return steps
 
     def _end_round(self, *, is_final: bool) -> list[StreamStep]:
-        batches = [self._text.batch(final=is_final), *(lane.batch() for lane in self._views)]
-        self._rounds.append(_Round(batches, is_final))
+        if self._is_unreadable:
+            return []
+        lanes = self._awake()
+        self._is_unreadable = sum(lane.is_open for lane in lanes) > OPEN_VIEWS
+        batches = [self._text.batch(final=is_final), *(lane.batch() for lane in lanes)]
+        self._rounds.append(_Round(batches, is_final, "too_many_views" if self._is_unreadable else None))
         asked = [batch for batch in batches if batch.token_ids]
         self._outstanding += asked
         return [ScoreRequest(batch.view, batch.token_ids) for batch in asked]
@@ -188,6 +206,9 @@ class StreamGuard:
         steps = self._release(cleared)
         if any(batch.debounce.halted for batch in ended.batches):
             return steps + self._stop(self._halt(ended.batches), is_open=False)
+        error = ended.error or ("disguise_too_wide" if ended.held > HELD_CHARS else None)
+        if error:
+            return steps + self._fail(error, max(batch.debounce.peak for batch in ended.batches))
         if ended.is_final:
             best = max(ended.batches, key=lambda batch: batch.debounce.peak)
             self._decision = replace(self._verdict("allow", best.debounce.peak), view=best.view)
@@ -200,6 +221,10 @@ class StreamGuard:
         score = max(batch.debounce.peak for batch in batches)
         token_index = first.place if view is None else self._text.index_at(first.start)
         return replace(self._verdict("block", score), stage="output", token_index=token_index, view=view)
+
+    def _fail(self, reason: str, score: float) -> list[StreamStep]:
+        decision = replace(self._verdict("block", score), stage="output", status="error", reason=reason)
+        return self._stop(decision, is_open=self._policy.on_error == "open")
 
     def _stop(self, decision: Decision, *, is_open: bool) -> list[StreamStep]:
         """End here with a block; or note it and let everything pass from here on."""
@@ -238,11 +263,8 @@ def hold_back_limit(policy: Policy, *, token_chars: int = SEGMENT_CHARS, views: 
     Args:
         policy: Its stride and debounce count.
         token_chars: Longest token of the tokenizer, in characters.
-        views: The views that read along; an open disguise holds back more than plain text does.
+        views: The views that read along; an open disguise holds back up to `HELD_CHARS`, plain text next to nothing.
     """
     undecided = (policy.debounce - 1) * token_chars
     plain = SEGMENT_CHARS + (policy.stride - 1) * token_chars
-    extra = (
-        view.pending_limit + view.spread * (SEGMENT_CHARS + undecided) for view in (make() for make in views.values())
-    )
-    return plain + max(undecided, max(extra, default=0))
+    return plain + max(undecided, HELD_CHARS if views else 0)

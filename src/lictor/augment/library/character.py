@@ -39,6 +39,7 @@ def _from_tags(text: str) -> str:
     kind="hide",
     source="CC1 §4, App. 8",
     decode=_from_leet,
+    view="leet",
     carriers=(SLOT, *carriers_for("with digits in place of some letters")),
     asks=asks_for("with digits in place of the letters they resemble"),
 )
@@ -52,6 +53,7 @@ def leet(text: str, rng: np.random.Generator) -> str:
     side="both",
     kind="hide",
     decode=_from_lookalikes,
+    view="lookalikes",
     asks=asks_for("with Cyrillic letters wherever they look like Latin ones"),
 )
 def homoglyph(text: str, rng: np.random.Generator) -> str:
@@ -69,6 +71,7 @@ def homoglyph(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     reversible=True,
     decode=_drop_invisible,
+    view="zero_width",
     asks=asks_for("with a zero-width space inside every word"),
 )
 def zero_width(text: str, rng: np.random.Generator) -> str:
@@ -87,6 +90,7 @@ def zero_width(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     reversible=True,
     decode=_from_tags,
+    view="invisible",
     carriers=carriers_for("in invisible Unicode tag characters"),
     asks=asks_for("in invisible Unicode tag characters"),
 )

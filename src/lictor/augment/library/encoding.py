@@ -53,6 +53,7 @@ def base64(text: str, rng: np.random.Generator) -> str:
     source="CC1 §3.2",
     reversible=True,
     decode=_from_hex,
+    view="hex",
     carriers=carriers_for("in hexadecimal"),
     asks=asks_for("in hexadecimal"),
 )
@@ -69,6 +70,7 @@ def hex_bytes(text: str, rng: np.random.Generator) -> str:
     source="CC1 §3.2",
     reversible=True,
     decode=_rotate,
+    view="rot",
     carriers=carriers_for("in ROT13"),
     asks=asks_for("in ROT13"),
 )
@@ -83,6 +85,7 @@ def rot13(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     reversible=True,
     decode=_from_url,
+    view="percent",
     carriers=carriers_for("in percent codes, as in a web address"),
     asks=asks_for("in percent codes, as in a web address"),
 )
@@ -97,6 +100,7 @@ def url_escapes(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     reversible=True,
     decode=_from_html,
+    view="html",
     carriers=carriers_for("in numeric HTML entities"),
     asks=asks_for("in numeric HTML entities"),
 )

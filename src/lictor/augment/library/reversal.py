@@ -22,6 +22,7 @@ def _reverse_each_word(text: str) -> str:
     source="CC1 §3.2",
     reversible=True,
     decode=_reverse_lines,
+    view="reversed_lines",
     carriers=carriers_for("backwards, each line from its end"),
     asks=asks_for("backwards, each line from its end"),
 )
@@ -37,6 +38,7 @@ def reverse_text(text: str, rng: np.random.Generator) -> str:
     source="CC1 §3.2",
     reversible=True,
     decode=_reverse_each_word,
+    view="reversed_words",
     carriers=carriers_for("with every word spelt backwards"),
     asks=asks_for("with every word spelt backwards"),
 )

@@ -1,7 +1,8 @@
 """What every view promises.
 
-In: text, piece by piece. Out: decoded pieces with the source characters they were read from. Knows no scorer.
-A view reads character by character, so what it decodes never depends on how the text was cut.
+In: a text, segment by segment. Out: decoded pieces with the source characters they were read from. Knows no scorer.
+A view reads the segments that guard/tokens.py cuts, which depend on the text alone; so what it decodes never depends
+on how the text arrived. A segment shorter than `SEGMENT_CHARS` ends its word.
 """
 
 from typing import NamedTuple, Protocol
@@ -18,12 +19,7 @@ class Decoded(NamedTuple):
 
 
 class View(Protocol):
-    """A causal reading of one text: it sees each character once, in order."""
-
-    @property
-    def name(self) -> str:
-        """What decisions call it."""
-        ...
+    """A causal reading of one text: it sees each segment once, in order."""
 
     @property
     def pending_start(self) -> int | None:
@@ -38,15 +34,15 @@ class View(Protocol):
         """Most source characters the view itself ever holds back."""
         ...
 
-    @property
-    def spread(self) -> int:
-        """Most source characters one decoded character is read from."""
-        ...
-
-    def push(self, text: str) -> list[Decoded]:
+    def push(self, segment: str) -> list[Decoded]:
         """What could be decoded now, in source order, without overlap."""
         ...
 
     def finish(self) -> list[Decoded]:
-        """What is left to decode, as the text ends here."""
+        """What is left to decode, as the text ends here. Nothing may be pushed after it."""
         ...
+
+
+def is_readable(char: str) -> bool:
+    """Whether a decoded character could stand in a text: printable or a line break, and no decoding error."""
+    return (char.isprintable() and char != "\ufffd") or char in "\n\r\t"

@@ -4,20 +4,21 @@ In: text. Out: the letters joined, for every run of at least `RUN_LETTERS` singl
 separator character between them. Whitespace, or the separator up to `GAP_CHARS` times, is a gap between words.
 """
 
+import re
+
 from lictor.guard.views.protocol import Decoded
 
 RUN_LETTERS = 6
 SUSPECT_LETTERS = 3
 """Single letters from which on text is held back: fewer are common in plain text."""
 GAP_CHARS = 5
+_SINGLE = re.compile(r"(?<![^\W_])[^\W_](?![^\W_])")
 
 
 class SpacedView:
     """Runs of single letters as the words they spell."""
 
-    name = "spaced"
     pending_limit = (RUN_LETTERS + 1) * (1 + GAP_CHARS)
-    spread = 1 + GAP_CHARS
 
     def __init__(self) -> None:
         self._offset = 0
@@ -39,10 +40,15 @@ class SpacedView:
             return self._end
         return self._letters[0].start if self._count >= SUSPECT_LETTERS else None
 
-    def push(self, text: str) -> list[Decoded]:
+    def push(self, segment: str) -> list[Decoded]:
         """Letters known by now to stand alone."""
+        if self._count == 0 and not _SINGLE.search(segment):
+            self._drop()
+            self._in_word = segment[-1].isalnum()
+            self._offset += len(segment)
+            return []
         decoded: list[Decoded] = []
-        for char in text:
+        for char in segment:
             if char.isalnum():
                 self._letter(char)
             else:
