@@ -13,7 +13,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from lictor.cli import augment, chat, check, demo, doctor, generate, init, run, validate
+from lictor.cli import augment, chat, check, demo, doctor, generate, init, run, serve, validate
 from lictor.cli.output import say_error
 from lictor.errors import LictorError
 
@@ -70,4 +70,5 @@ app.command("augment")(report_errors(augment.augment_command))
 app.command("run")(report_errors(run.run))
 app.command("check")(report_errors(check.check))
 app.command("chat")(report_errors(chat.chat))
+app.command("serve")(report_errors(serve.serve))
 app.command("demo")(report_errors(demo.demo))

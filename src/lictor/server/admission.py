@@ -1,0 +1,88 @@
+"""Who may call, how often, and how much at once.
+
+In: keys, counts, the time. Out: a slot, or a typed refusal. Only hashes of keys are known. Decides without a clock.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import ceil
+
+from lictor.server.errors import BusyError, RequestError
+from lictor.server.settings import KeySection
+
+ANONYMOUS = KeySection(name="anonymous", sha256="0" * 64)
+
+
+def client_of(authorization: str | None, api_key: str | None, keys: Sequence[KeySection]) -> KeySection:
+    """The client that a request's headers name; everybody is anonymous where no key is listed.
+
+    Raises:
+        RequestError: No key, or one that is not listed (HTTP 401).
+    """
+    if not keys:
+        return ANONYMOUS
+    scheme, _, token = (authorization or "").partition(" ")
+    given = token.strip() if scheme.lower() == "bearer" else api_key or ""
+    digest = hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
+    found = [key for key in keys if hmac.compare_digest(key.sha256, digest)]
+    if not given or not found:
+        raise RequestError("expected a valid API key in the Authorization header", "invalid_api_key", status=401)
+    return found[0]
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at: float
+
+
+@dataclass
+class Gate:
+    """Counts what is under way."""
+
+    streams: int
+    """Answers at once, over all clients."""
+    retry_after_s: int
+    open: int = 0
+    _open_by_client: dict[str, int] = field(default_factory=dict[str, int])
+    _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
+
+    def spend(self, client: KeySection, now: float) -> None:
+        """Count one request against the client's rate.
+
+        Raises:
+            BusyError: Its minute is spent.
+        """
+        rate = client.requests_per_minute
+        if rate is None:
+            return
+        bucket = self._buckets.setdefault(client.name, _Bucket(rate, now))
+        bucket.left = min(rate, bucket.left + (now - bucket.at) * rate / 60)
+        bucket.at = now
+        if bucket.left < 1:
+            wait_s = max(1, ceil((1 - bucket.left) * 60 / rate))
+            raise BusyError(f"expected at most {rate} requests a minute", "rate_limit_exceeded", wait_s)
+        bucket.left -= 1
+
+    @contextmanager
+    def slots(self, client: KeySection, count: int) -> Generator[None]:
+        """Room for `count` answers, given back at the end.
+
+        Raises:
+            BusyError: There is none.
+        """
+        mine = self._open_by_client.get(client.name, 0)
+        if self.open + count > self.streams:
+            raise BusyError("the service is at its limit of open streams", "overloaded", self.retry_after_s)
+        if client.streams is not None and mine + count > client.streams:
+            raise BusyError("this key is at its limit of open streams", "too_many_streams", self.retry_after_s)
+        self.open += count
+        self._open_by_client[client.name] = mine + count
+        try:
+            yield
+        finally:
+            self.open -= count
+            self._open_by_client[client.name] -= count

@@ -1,0 +1,161 @@
+"""The ASGI application: routes, and nothing a route decides.
+
+In: a service. Out: an application for uvicorn, or any ASGI server. Whatever is not guarded is not there.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from lictor.server import checks
+from lictor.server.answering import CHAT, admit, answer, decision_headers
+from lictor.server.errors import RequestError, ServiceError
+from lictor.server.intake import Intake
+from lictor.server.page import status_page
+from lictor.server.requests import ChatRequest, ChecksRequest, ModerationsRequest, read_request
+from lictor.server.service import Ask, Service
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(service: Service) -> ASGIApp:
+    """The application of a service; its lifespan looks for new guards and lets go of threads and connections."""
+    routes = [
+        Route("/v1/chat/completions", _chat(service), methods=["POST"]),
+        Route("/v1/models", _models(service), methods=["GET"]),
+        Route("/v1/moderations", _moderations(service), methods=["POST"]),
+        Route("/v1/checks", _checks(service), methods=["POST"]),
+        Route("/beta/litellm_basic_guardrail_api", _gateway(service), methods=["POST"]),
+        *_operations(service),
+    ]
+    handlers = {ServiceError: _typed(service), HTTPException: _unknown}
+    app = Starlette(routes=routes, lifespan=_lifespan(service), exception_handlers=handlers)
+    return Intake(app, service.settings.limits, service.metrics.count_error)
+
+
+def _chat(service: Service) -> Endpoint:
+    async def chat(request: Request) -> Response:
+        client = admit(service, request)
+        return await answer(service, request, client, read_request(ChatRequest, await request.body()), CHAT)
+
+    return chat
+
+
+def _models(service: Service) -> Endpoint:
+    async def models(request: Request) -> Response:
+        admit(service, request)
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": "upstream"} for name in await _names()]
+        return JSONResponse({"object": "list", "data": listed})
+
+    async def _names() -> list[str]:
+        return await service.upstream.models()
+
+    return models
+
+
+def _moderations(service: Service) -> Endpoint:
+    async def moderations(request: Request) -> Response:
+        ask = _ask(service, request, "moderations")
+        asked = read_request(ModerationsRequest, await request.body())
+        return JSONResponse(await checks.moderations(service, ask, asked))
+
+    return moderations
+
+
+def _checks(service: Service) -> Endpoint:
+    async def check(request: Request) -> Response:
+        ask = _ask(service, request, "checks")
+        body = await checks.checks(service, ask, read_request(ChecksRequest, await request.body()))
+        return JSONResponse(body, headers={"x-guard-decision": str(body["action"])})
+
+    return check
+
+
+def _gateway(service: Service) -> Endpoint:
+    async def gateway(request: Request) -> Response:
+        ask = _ask(service, request, "gateway")
+        asked = read_request(checks.GatewayRequest, await request.body())
+        return JSONResponse(await checks.gateway(service, ask, asked))
+
+    return gateway
+
+
+def _operations(service: Service) -> list[Route]:
+    """What operators ask: alive, ready, numbers, a page."""
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        reason = service.unready
+        return JSONResponse({"ready": reason is None, "reason": reason}, status_code=503 if reason else 200)
+
+    async def metrics(_: Request) -> Response:
+        if service.shelf.served:
+            service.metrics.show_guard(service.shelf.served.guard)
+        service.metrics.active.set(len(service.exchanges))
+        page = service.metrics.page(waiting=service.scoring.waiting)
+        return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
+
+    async def page(_: Request) -> Response:
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
+        return HTMLResponse(status_page(service), headers={"content-security-policy": policy})
+
+    return [
+        Route("/healthz", health),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+        Route("/", page),
+    ]
+
+
+def _ask(service: Service, request: Request, endpoint: str) -> Ask:
+    """Who asks for a verdict; its conversation is filled in later."""
+    client = admit(service, request)
+    return Ask(request.state.request_id, client, endpoint, model="", conversation=())
+
+
+def _typed(service: Service) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def typed(_: Request, error: Exception) -> Response:
+        if not isinstance(error, ServiceError):
+            raise error
+        if error.code == "overloaded":
+            service.metrics.rejections.inc()
+        service.metrics.count_error(error.code)
+        return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+
+    return typed
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    message = f"{request.method} on this path is not guarded, so it is not served"
+    body = RequestError(message, "unknown_endpoint", status=error.status_code).body()
+    return JSONResponse(body, status_code=error.status_code)
+
+
+def _lifespan(service: Service) -> Callable[[Starlette], "asynccontextmanager[None]"]:  # pyright: ignore
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        watching = asyncio.create_task(service.shelf.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await service.upstream.aclose()
+            service.scoring.close()
+
+    return lifespan
+
+
+__all__ = ["create_app", "decision_headers"]

@@ -1,0 +1,308 @@
+"""One request under guard, from its conversation to the end of its answer.
+
+In: a guard, a conversation, the chunks of an upstream. Out: flow events in the order a client may see them. The prompt
+is screened beside the answer's beginning; nothing is yielded before it passed. Every end is an event: done, blocked
+or failed. Knows no wire format; chat.py, responses.py and messages.py write these events.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from lictor.errors import ScoringError
+from lictor.guard import Guard, GuardSession, StreamGuard
+from lictor.guard.tokens import encode
+from lictor.server.choice import ChoiceGuard, ChoiceStep
+from lictor.server.errors import ServiceError, UpstreamError
+from lictor.server.scoring import Reader, ScoringThread
+from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, Usage
+from lictor.types import Conversation, Decision, Halted, ScoreRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A cleared piece of a choice."""
+
+    choice: int
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceEnded:
+    """A choice is complete."""
+
+    choice: int
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The answer ends here, by the guard's verdict or its failure."""
+
+    decision: Decision
+    is_first: bool
+    """Whether nothing was delivered before: then it looks the same whichever stage spoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The answer ends here, by the upstream's fault or the server's."""
+
+    error: ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Tokens read and written; the last event of an answer."""
+
+    usage: Usage
+
+
+FlowEvent = Delivered | ChoiceEnded | Blocked | Failed | Counted
+
+
+@dataclass(slots=True)
+class FlowTimes:
+    """Where a request's time went, in seconds since it began; what is not set never happened."""
+
+    began: float = field(default_factory=time.monotonic)
+    first_chunk: float | None = None
+    first_delivered: float | None = None
+    screened: float | None = None
+    scoring: float = 0.0
+    """Waited for scores of the answer, in all."""
+
+    def now(self) -> float:
+        """Seconds since the request began."""
+        return time.monotonic() - self.began
+
+
+class Flow:
+    """The state of one guarded request; iterate `events` once."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        conversation: Conversation,
+        scoring: ScoringThread,
+        *,
+        choices: int = 1,
+        score_s: float = 30.0,
+        refusal_wait_s: float = 0.0,
+    ) -> None:
+        self._guard = guard
+        self._conversation = conversation
+        self._scoring = scoring
+        self._score_s = score_s
+        self._refusal_wait_s = refusal_wait_s
+        self._choices = [ChoiceGuard(self._stream_guard()) for _ in range(choices)]
+        self._readers = [self._reader() for _ in range(choices)]
+        self._ended: list[FinishReason | None] = [None] * choices
+        self._usage: Usage | None = None
+        self._read: list[str] = []
+        self.times = FlowTimes()
+        self.screened: Decision | None = None
+
+    @property
+    def decision(self) -> Decision:
+        """The verdict so far: a block or would-be block first, else that of the stage nearer its threshold."""
+        if self.screened is not None and self.screened.action != "allow":
+            return self.screened
+        found = [d for d in (self.screened, *(choice.decision for choice in self._choices)) if d is not None]
+        if not found:
+            return Decision("allow", None, None, -inf, self._guard.policy.input_threshold, guard_version=self.version)
+        return max(found, key=lambda d: (d.action == "block", d.action == "flag", d.score - d.threshold))
+
+    @property
+    def version(self) -> str:
+        """Of the guard that is used to the end, whatever is loaded meanwhile."""
+        return self._guard.version
+
+    async def events(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[FlowEvent]:
+        """The guarded answer. Ends with `Counted`, after at most one of `Blocked` and `Failed`."""
+        async with aclosing(self._answer(chunks)) as answer:
+            first = asyncio.create_task(_next(answer))
+            try:
+                self.screened = await self._screen()
+                if self.screened.action == "block":
+                    await asyncio.wait({first}, timeout=self._refusal_wait_s)
+                    yield Blocked(self.screened, is_first=True)
+                else:
+                    event = await first
+                    self.times.first_delivered = self.times.now()
+                    while event is not None:
+                        yield event
+                        event = await _next(answer)
+            finally:
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+        yield Counted(await self._count())
+
+    async def judge(self, answer: str | None) -> Decision:
+        """The verdict on the conversation, and on a whole answer to it, with nothing delivered."""
+
+        async def whole() -> AsyncGenerator[Chunk]:
+            yield Chunk((ChoiceDelta(0, (Piece("content", answer or ""),), "stop"),))
+
+        if answer is None:
+            self.screened = await self._screen()
+        else:
+            async for _ in self.events(whole()):
+                pass
+        return self.decision
+
+    async def _screen(self) -> Decision:
+        """The verdict on the prompt."""
+        guard = self._guard
+        passed = Decision("allow", None, None, -inf, guard.policy.input_threshold, guard_version=guard.version)
+        if guard.input_scorer is None:
+            return passed
+        session = GuardSession(
+            self._conversation, guard.input_scorer, None, guard.policy, views=guard.views, version=guard.version
+        )
+        try:
+            async with asyncio.timeout(self._score_s):
+                await self._scoring.call(session.settle)
+            return session.decision
+        except TimeoutError:
+            blocked = replace(passed, action="block", stage="input", status="error", reason="scorer_timeout")
+            is_open = guard.policy.on_error == "open"
+            return replace(blocked, action="flag", would_block=True) if is_open else blocked
+        except Exception:  # noqa: BLE001 - fail closed on whatever a scorer does
+            return replace(passed, action="block", stage="input", status="error", reason="crashed")
+        finally:
+            self.times.screened = self.times.now()
+
+    async def _answer(self, chunks: AsyncGenerator[Chunk]) -> AsyncGenerator[FlowEvent]:
+        """The guarded answer, as though the prompt had passed."""
+        is_first = True
+        async with aclosing(chunks):
+            try:
+                async for chunk in chunks:
+                    self.times.first_chunk = self.times.first_chunk or self.times.now()
+                    self._usage = chunk.usage or self._usage
+                    halted = None
+                    async for event in self._advance(chunk):
+                        if isinstance(event, Halted):
+                            halted = event.decision
+                            continue
+                        yield event
+                        is_first = False
+                    if halted is not None:
+                        yield Blocked(halted, is_first)
+                        return
+                if None in self._ended:
+                    yield Failed(UpstreamError("the model's answer broke off", "upstream_truncated"))
+            except ServiceError as error:
+                yield Failed(error)
+
+    async def _advance(self, chunk: Chunk) -> AsyncGenerator[Delivered | ChoiceEnded | Halted]:
+        for delta in chunk.deltas:
+            at = delta.index
+            if self._ended[at] is not None:
+                continue
+            self._read += [piece.text for piece in delta.pieces]
+            for piece in delta.pieces:
+                async for step in self._settle(at, self._push(at, piece)):
+                    yield step
+                if self._choices[at].halted:
+                    return
+            if delta.finish is not None:
+                async for step in self._settle(at, self._finish(at)):
+                    yield step
+                if self._choices[at].halted:
+                    return
+                self._ended[at] = delta.finish
+                yield ChoiceEnded(at, delta.finish)
+
+    def _push(self, at: int, piece: Piece) -> list[ChoiceStep]:
+        try:
+            return self._choices[at].push(piece)
+        except (ScoringError, MemoryError) as error:
+            return self._choices[at].failed(_reason(error))
+
+    def _finish(self, at: int) -> list[ChoiceStep]:
+        try:
+            return self._choices[at].finish()
+        except (ScoringError, MemoryError) as error:
+            return self._choices[at].failed(_reason(error))
+
+    async def _settle(self, at: int, steps: list[ChoiceStep]) -> AsyncGenerator[Delivered | Halted]:
+        """Have everything scored that `steps` ask for; yield what leaves."""
+        asked: list[ScoreRequest] = []
+        while True:
+            for step in steps:
+                match step:
+                    case ScoreRequest():
+                        asked.append(step)
+                    case Piece():
+                        yield Delivered(at, step)
+                    case Halted():
+                        yield step
+                        return
+            if not asked or self._is_bypassed(at):
+                return
+            steps = await self._score(at, asked.pop(0))
+
+    async def _score(self, at: int, request: ScoreRequest) -> list[ChoiceStep]:
+        choice, reader = self._choices[at], self._readers[at]
+        if reader is None:
+            return []
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(self._score_s):
+                logits = await self._scoring.stream(reader, request)
+            return choice.scored(request, logits)
+        except TimeoutError:
+            return choice.failed("scorer_timeout")
+        except (ScoringError, MemoryError) as error:
+            return choice.failed(_reason(error))
+        except Exception:  # noqa: BLE001 - fail closed on whatever a scorer does, even where the policy is open
+            threshold = self._guard.policy.output_threshold
+            crashed = Decision("block", "output", None, -inf, threshold, status="error", reason="crashed")
+            choice.halted = replace(crashed, guard_version=self.version)
+            return [Halted(choice.halted)]
+        finally:
+            self.times.scoring += time.monotonic() - asked_at
+
+    def _is_bypassed(self, at: int) -> bool:
+        """Whether the choice passes unscored from here on: its requests are void."""
+        decision = self._choices[at].decision
+        return decision is not None and decision.action == "flag"
+
+    async def _count(self) -> Usage:
+        """The upstream's count; where it gave none, or was cut off, the guard's tokenizer counts what was read."""
+        if self._usage is not None and None not in self._ended:
+            return self._usage
+        scorer = self._guard.stream_scorer
+        prompt = "\n".join(message.content for message in self._conversation)
+        if scorer is None:
+            return Usage(len(prompt.split()), len("".join(self._read).split()))
+        tokenizer = scorer.tokenizer
+        texts = (prompt, "".join(self._read))
+        try:
+            counts = await asyncio.to_thread(lambda: [len(encode(tokenizer, text)) for text in texts])
+        except ScoringError:
+            counts = [0, 0]
+        return Usage(*counts)
+
+    def _stream_guard(self) -> StreamGuard | None:
+        guard = self._guard
+        if guard.stream_scorer is None:
+            return None
+        return StreamGuard(guard.stream_scorer.tokenizer, guard.policy, views=guard.views, version=guard.version)
+
+    def _reader(self) -> Reader | None:
+        scorer = self._guard.stream_scorer
+        return None if scorer is None else Reader(scorer, self._conversation)
+
+
+async def _next(events: AsyncGenerator[FlowEvent]) -> FlowEvent | None:
+    return await anext(events, None)
+
+
+def _reason(error: ScoringError | MemoryError) -> str:
+    return error.reason if isinstance(error, ScoringError) else "out_of_memory"

@@ -1,0 +1,119 @@
+"""One server from its settings to its end.
+
+In: settings. Out: a process that serves until it is told to stop, then lets open answers end. Loads the guard before
+the port is open, so that what listens is ready.
+"""
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+
+import uvicorn
+
+from lictor.errors import UsageError
+from lictor.guard import Guard
+from lictor.server.app import create_app
+from lictor.server.record import JsonLines
+from lictor.server.scoring import ScoringThread
+from lictor.server.service import Service
+from lictor.server.settings import ServerSettings, UpstreamSection
+from lictor.server.shelf import Shelf
+from lictor.server.upstream import HttpUpstream, Upstream
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_GRACE_S = 5
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that, told to stop, takes nothing new and gives open answers some time before it ends them."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        self._service.is_draining = True
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[object] | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- sockets are passed on untouched
+        """Wait for open answers, end those that remain with a typed error, and stop."""
+        loop = asyncio.get_running_loop()
+        ending = loop.call_later(self._service.settings.drain_s, self._service.end_all)
+        try:
+            await super().shutdown(sockets)  # pyright: ignore[reportArgumentType]
+        finally:
+            ending.cancel()
+
+
+def run_server(settings: ServerSettings, log: TextIO) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        LictorError: The guard or the model cannot be loaded, or the port cannot be had.
+    """
+    _log_to(log)
+    shelf = Shelf(settings, load_guard)
+    shelf.load()
+    upstream = make_upstream(settings.upstream)
+
+    service = Service(settings, shelf, ScoringThread(), upstream)
+    config = uvicorn.Config(
+        create_app(service),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_s) + _GRACE_S,
+    )
+    logger = logging.getLogger("lictor.server")
+    if settings.host not in _LOOPBACK and not settings.keys:
+        logger.warning("no keys are set: whoever reaches this port may use it")
+    try:
+        DrainingServer(config, service).run()
+    except SystemExit as error:
+        # uvicorn logs why it could not listen, and exits.
+        if error.code:
+            raise UsageError(
+                f"{settings.host}:{settings.port}: could not serve there; choose another --port"
+            ) from error
+
+
+def load_guard(folder: Path) -> Guard:
+    """The guard in a folder.
+
+    Raises:
+        LictorError: It cannot be loaded.
+    """
+    from lictor.assemble import Guard as LoadedGuard
+
+    return LoadedGuard.load(folder)
+
+
+def make_upstream(section: UpstreamSection) -> Upstream:
+    """The protected model that the settings name.
+
+    Raises:
+        ModelNotFoundError: It is not on this machine.
+    """
+    if section.model:
+        from lictor.llm.load import load_chat_model
+        from lictor.server.local_upstream import LocalUpstream
+
+        return LocalUpstream(load_chat_model(section.model), name=section.model)
+    return HttpUpstream(section, os.environ.get(section.api_key_env))
+
+
+def _log_to(stream: TextIO) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    for name in ("lictor.server", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(os.environ.get("LOG_LEVEL", "INFO").upper())
+        logger.propagate = False

@@ -1,0 +1,247 @@
+"""All that one server holds, and the life of one answer in it: admitted, guarded, recorded.
+
+In: a chat request from a client. Out: its flow events, while the gate, the metrics and the decision log keep count.
+Knows no HTTP and no wire format.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from lictor.server.admission import Gate
+from lictor.server.blocks import BlockStyle
+from lictor.server.errors import ServiceError
+from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
+from lictor.server.metrics import Metrics
+from lictor.server.probes import ProbeWatch
+from lictor.server.record import DecisionLog, Record, record_row, utc_now
+from lictor.server.requests import ChatRequest
+from lictor.server.scoring import ScoringThread
+from lictor.server.settings import KeySection, ServerSettings
+from lictor.server.shelf import Served, Shelf
+from lictor.server.upstream import Upstream
+from lictor.server.upstream_wire import Chunk, Usage
+from lictor.types import Conversation, Decision
+
+_log = logging.getLogger("lictor.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks for what."""
+
+    request_id: str
+    client: KeySection
+    endpoint: str
+    model: str
+    conversation: Conversation
+    choices: int = 1
+    is_streamed: bool = False
+
+
+@dataclass
+class Service:
+    """What one server holds."""
+
+    settings: ServerSettings
+    shelf: Shelf
+    scoring: ScoringThread
+    upstream: Upstream
+    metrics: Metrics = field(default_factory=Metrics)
+    is_draining: bool = False
+    began: float = field(default_factory=time.time)
+    results: dict[str, int] = field(default_factory=dict[str, int])
+    """Requests by what the guard did."""
+    exchanges: set["Exchange"] = field(default_factory=set["Exchange"])
+
+    def __post_init__(self) -> None:
+        limits, decisions = self.settings.limits, self.settings.decisions
+        self.gate = Gate(limits.streams, limits.retry_after_s)
+        self.log = DecisionLog(decisions.folder, decisions.keep_days)
+        self.probes = ProbeWatch(self.settings.probes)
+
+    @property
+    def served(self) -> Served:
+        """The guard for new requests.
+
+        Raises:
+            ServiceError: There is none, or none may begin (HTTP 503).
+        """
+        served = self.shelf.served
+        reason = self.unready
+        if served is None or reason in {"draining", "log"}:
+            error = ServiceError("the service is not taking requests", f"not_ready_{reason or 'guard'}")
+            error.status = 503
+            raise error
+        return served
+
+    @property
+    def unready(self) -> str | None:
+        """Why it is not ready; None where it is."""
+        if self.shelf.served is None:
+            return "guard"
+        if self.is_draining:
+            return "draining"
+        if self.scoring.is_stuck(self.settings.limits.score_s):
+            return "scoring"
+        if self.settings.decisions.required and self.log.error:
+            return "log"
+        return None
+
+    def style(self, served: Served) -> BlockStyle:
+        """How blocks are told."""
+        return BlockStyle(self.settings.blocking, served.category)
+
+    def record(self, record: Record, category: str) -> None:
+        """Count a finished request and write it down."""
+        self.results[record.result] = self.results.get(record.result, 0) + 1
+        self.metrics.count(record, category)
+        now = utc_now()
+        self.log.append(record_row(record, content=self.settings.decisions.content, now=now), now)
+        if self.log.error:
+            self.metrics.count_log_error()
+        _log.info("request", extra={"fields": record_row(record, content=False, now=now)})
+        if self.probes.see(record.client, record.decision, time.monotonic()):
+            self.metrics.count_campaign()
+            fields = {"client": record.client, "request_id": record.request_id}
+            _log.warning("a client is probing the guard's threshold", extra={"fields": fields})
+
+    def end_all(self) -> None:
+        """End every open answer with a typed error; nothing is dropped without a word."""
+        for exchange in list(self.exchanges):
+            exchange.end()
+
+    def exchange(self, ask: Ask, chat: ChatRequest) -> "Exchange":
+        """An answer to be iterated once."""
+        return Exchange(self, self.served, ask, self.upstream.stream(chat))
+
+
+class Exchange:
+    """One answer under way."""
+
+    def __init__(self, service: Service, served: Served, ask: Ask, chunks: AsyncGenerator[Chunk]) -> None:
+        limits, blocking = service.settings.limits, service.settings.blocking
+        self._service = service
+        self._served = served
+        self._ask = ask
+        self._chunks = chunks
+        self.flow = Flow(
+            served.guard,
+            ask.conversation,
+            service.scoring,
+            choices=ask.choices,
+            score_s=limits.score_s,
+            refusal_wait_s=blocking.refusal_wait_ms / 1000,
+        )
+        self._outcome = "abandoned"
+        self._error: str | None = None
+        self._usage = Usage(0, 0)
+        self._delivered: list[str] = []
+        self._task: asyncio.Task[object] | None = None
+        self._is_ended = False
+
+    async def events(self) -> AsyncGenerator[FlowEvent]:
+        """The flow's events; recorded however they end.
+
+        Raises:
+            BusyError: There is no room.
+        """
+        service = self._service
+        with service.gate.slots(self._ask.client, self._ask.choices):
+            service.exchanges.add(self)
+            self._task = asyncio.current_task()
+            service.metrics.streams.inc()
+            try:
+                async with aclosing(self.flow.events(self._chunks)) as events:
+                    async for event in events:
+                        self._note(event)
+                        yield event
+            except asyncio.CancelledError:
+                if not self._is_ended or self._task is None:
+                    raise
+                self._task.uncancel()
+                error = ServiceError("the service is shutting down", "shutting_down")
+                error.status = 503
+                for event in (Failed(error), Counted(self._usage)):
+                    self._note(event)
+                    yield event
+            finally:
+                service.metrics.streams.dec()
+                service.exchanges.discard(self)
+                service.record(self._record(), self._served.category)
+
+    def end(self) -> None:
+        """End it with a typed error."""
+        self._is_ended = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _note(self, event: FlowEvent) -> None:
+        match event:
+            case Delivered(_, piece):
+                self._delivered.append(piece.text)
+            case Blocked(decision):
+                self._outcome = "blocked" if decision.status == "ok" else "failed"
+                self._error = "content_filter" if decision.status == "ok" else decision.reason
+            case Failed(error):
+                self._outcome, self._error = "failed", error.code
+            case Counted(usage):
+                self._usage = usage
+                self._outcome = "answered" if self._outcome == "abandoned" else self._outcome
+            case ChoiceEnded():
+                pass
+
+    def _record(self) -> Record:
+        ask = self._ask
+        delivered = "".join(self._delivered)
+        return Record(
+            request_id=ask.request_id,
+            client=ask.client.name,
+            endpoint=ask.endpoint,
+            model=ask.model,
+            is_streamed=ask.is_streamed,
+            outcome=self._outcome,
+            decision=self.flow.decision,
+            error=self._error,
+            times=self.flow.times,
+            prompt_tokens=self._usage.prompt_tokens,
+            completion_tokens=self._usage.completion_tokens,
+            delivered_chars=len(delivered),
+            conversation=ask.conversation,
+            delivered=delivered,
+        )
+
+
+async def judge(service: Service, ask: Ask) -> Decision:
+    """The verdict on a whole conversation: its prompt, and its answer if it ends with one.
+
+    Raises:
+        BusyError: There is no room.
+    """
+    *before, last = ask.conversation
+    answer = last.content if last.role == "assistant" else None
+    prompt = ask.conversation if answer is None else tuple(before)
+    served = service.served
+    flow = Flow(served.guard, prompt, service.scoring, score_s=service.settings.limits.score_s)
+    with service.gate.slots(ask.client, 1):
+        decision = await flow.judge(answer)
+    record = Record(
+        request_id=ask.request_id,
+        client=ask.client.name,
+        endpoint=ask.endpoint,
+        model=ask.model,
+        is_streamed=False,
+        outcome="blocked" if decision.action == "block" else "answered",
+        decision=decision,
+        error=decision.reason,
+        times=flow.times,
+        prompt_tokens=0,
+        completion_tokens=0,
+        delivered_chars=0,
+        conversation=ask.conversation,
+    )
+    service.record(record, served.category)
+    return decision
