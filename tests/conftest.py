@@ -60,7 +60,7 @@ def tiny_heads(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     from lictor.model.backbone import Backbone, Cut
 
     folder = tmp_path_factory.mktemp("tiny-heads")
-    backbone = Backbone(tiny, Cut(2, 3))
+    backbone = Backbone(tiny, Cut(2, 3), "int8")
     torch.manual_seed(1)
     files: dict[str, Path] = {}
     for kind in ("input", "stream"):
@@ -82,6 +82,7 @@ def save_tiny_guard(tiny: str, tiny_heads: dict[str, Path]) -> SaveGuard:
             folder,
             reference=tiny,
             cut=Cut(2, 3),
+            precision="int8",
             heads={"input": tiny_heads["input"], "stream": tiny_heads["stream"]},
             policy=policy,
             constitution_text="version: 1\n",

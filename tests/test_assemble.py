@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lictor.artifacts import MANIFEST, sha256_file
-from lictor.assemble import Guard, load_head, load_scorers, new_head, read_policy, save_head
+from lictor.assemble import Guard, HeadKind, load_head, load_scorers, new_head, read_policy, save_head
 from lictor.errors import ArtifactError, LictorError
 from lictor.guard.tokens import encode
 from lictor.model.backbone import Backbone, Cut
@@ -30,7 +30,8 @@ def folder(save_tiny_guard: SaveGuard, tmp_path: Path) -> Path:
 
 def test_a_guard_comes_back_as_it_was_saved(folder: Path, tiny: str, tiny_heads: dict[str, Path]) -> None:
     """Policy, version and the scores of both stages are those of what was saved."""
-    scorers = load_scorers(tiny, Cut(2, 3), {"input": tiny_heads["input"], "stream": tiny_heads["stream"]})
+    files: dict[HeadKind, Path] = {"input": tiny_heads["input"], "stream": tiny_heads["stream"]}
+    scorers = load_scorers(tiny, Cut(2, 3), files, "int8")
     loaded = Guard.load(folder)
     ids = [t.id for t in encode(scorers.answer.tokenizer, "A bell rings twelve times.")]
 
@@ -87,7 +88,7 @@ def rewrite(folder: Path, name: str, data: bytes) -> None:
         ("policy.json", b"\xff"),
         ("guard.json", b"[]"),
         ("guard.json", b"{}"),
-        ("guard.json", b'{"backbone": "path:x", "trunk": "two", "top": 3}'),
+        ("guard.json", b'{"backbone": "path:x", "trunk": "two", "top": 3, "precision": "fp32"}'),
         ("input.safetensors", b""),
         ("stream.safetensors", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "),
     ],

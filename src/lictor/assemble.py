@@ -3,8 +3,8 @@
 In: scorer artefacts, a policy, a constitution. Out: a self-contained guard folder, and the guard it describes. The
 only module that knows every concrete class.
 
-A guard folder holds `guard.json` (backbone, cut, version), `input.safetensors`, `stream.safetensors`, `policy.json`,
-`constitution.yaml`, `README.md` (its card) and the manifest.
+A guard folder holds `guard.json` (backbone, cut, precision, version), `input.safetensors`, `stream.safetensors`,
+`policy.json`, `constitution.yaml`, `README.md` (its card) and the manifest.
 """
 
 import json
@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save
 from lictor.artifacts import Manifest, open_artifact, write_artifact
 from lictor.errors import ArtifactError
 from lictor.guard.guard import Guard as _Guard
+from lictor.llm.local import Precision, parse_precision
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
@@ -69,9 +70,9 @@ def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
     return head.eval()
 
 
-def load_scorers(reference: str, cut: Cut, heads: Mapping[HeadKind, Path]) -> Scorers:
-    """Both scorers over one backbone."""
-    backbone = Backbone(reference, cut)
+def load_scorers(reference: str, cut: Cut, heads: Mapping[HeadKind, Path], precision: Precision = "auto") -> Scorers:
+    """Both scorers over one backbone, whose trunk is to compute as it did in training."""
+    backbone = Backbone(reference, cut, precision)
     prompt = PromptScorer(backbone, load_head("input", backbone, heads["input"]))
     answer = AnswerScorer(backbone, load_head("stream", backbone, heads["stream"]))
     return Scorers(backbone, prompt, answer)
@@ -82,6 +83,7 @@ def save_guard(
     *,
     reference: str,
     cut: Cut,
+    precision: Precision,
     heads: Mapping[HeadKind, Path],
     policy: Policy,
     constitution_text: str,
@@ -94,7 +96,13 @@ def save_guard(
     def fill(staging: Path) -> None:
         for kind, path in heads.items():
             (staging / f"{kind}.safetensors").write_bytes(path.read_bytes())
-        about = {"backbone": reference, "trunk": cut.trunk, "top": cut.top, "version": key}
+        about = {
+            "backbone": reference,
+            "trunk": cut.trunk,
+            "top": cut.top,
+            "precision": precision,
+            "version": key,
+        }
         (staging / "guard.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         text = json.dumps(asdict(policy), indent=2, default=str, allow_nan=False)
         (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
@@ -117,13 +125,13 @@ class Guard(_Guard):
         """
         folder = Path(path)
         manifest = open_artifact(folder, kind=KIND)
-        reference, cut = _read_about(folder / "guard.json")
+        reference, cut, precision = _read_about(folder / "guard.json")
         locate(reference)
         heads: dict[HeadKind, Path] = {
             "input": folder / "input.safetensors",
             "stream": folder / "stream.safetensors",
         }
-        scorers = load_scorers(reference, cut, heads)
+        scorers = load_scorers(reference, cut, heads, precision)
         return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
 
 
@@ -143,12 +151,12 @@ def read_policy(path: Path) -> Policy:
     return policy
 
 
-def _read_about(path: Path) -> tuple[str, Cut]:
-    """The backbone's reference and its cut."""
+def _read_about(path: Path) -> tuple[str, Cut, Precision]:
+    """The backbone's reference, its cut, and how its trunk computes."""
     try:
         about: Any = json.loads(path.read_text(encoding="utf-8"))
-        return str(about["backbone"]), Cut(int(about["trunk"]), int(about["top"]))
+        return str(about["backbone"]), Cut(int(about["trunk"]), int(about["top"])), parse_precision(about["precision"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(
-            f"{path}: expected a JSON object with backbone, trunk and top, got something else ({error!r})"
+            f"{path}: expected a JSON object with backbone, trunk, top and precision, got something else ({error!r})"
         ) from error

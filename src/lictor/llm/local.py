@@ -6,8 +6,7 @@ safetensors once, into the cache folder. Knows nothing of guards; model/backbone
 
 import os
 import shutil
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -25,20 +24,13 @@ from transformers.utils.logging import disable_progress_bar
 
 from lictor.artifacts import sha256_file
 from lictor.errors import ModelNotFoundError
+from lictor.llm.int8 import quantise
 from lictor.llm.weights import cache_dir, locate, parse_reference
 from lictor.types import Conversation, Sampling
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
-"""Weights' number format. `int8` quantises linear layers dynamically (CPU, inference only): about three times as
-fast as bf16 for batched generation on a CPU with VNNI. `auto` is bf16 where the machine computes in it."""
-
-OUTLIER_RATIO = 200.0
-"""A linear layer whose input's largest value is this many times its mean stays in floating point under int8."""
-
-_PLAIN_TEXT = (
-    "The market opens at eight. Farmers bring apples, cheese and bread; the baker's first loaves are gone by nine. "
-    "1. Wash the jars. 2. Fill them to the rim. How long does it take? About forty minutes, if nobody is late."
-)
+"""Weights' number format. `int8` is for a CPU and inference alone, see llm/int8.py. `auto` is bf16 where the machine
+computes in it."""
 
 TOP_K = 64
 """Only the most likely tokens are ever sampled: nucleus sampling within these."""
@@ -81,6 +73,15 @@ def compute_dtype(precision: Precision) -> torch.dtype:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32  # pyright: ignore[reportPrivateUsage] -- torch names no public twin
 
 
+def fastest_precision() -> Precision:
+    """What multiplies many rows at once fastest here: bf16 on a GPU or a CPU with AMX tiles, int8 elsewhere.
+
+    AVX-512 alone computes in bf16 at half the rate of fp32, and in int8 at about three times that rate.
+    """
+    has_tiles = torch.cuda.is_available() or torch.cpu._is_amx_tile_supported()  # pyright: ignore[reportPrivateUsage] -- torch names no public twin
+    return "bf16" if has_tiles else "int8"
+
+
 def load_causal_lm(reference: str, precision: Precision = "auto") -> PreTrainedModel:
     """The causal language model behind a local reference, in evaluation mode.
 
@@ -91,38 +92,10 @@ def load_causal_lm(reference: str, precision: Precision = "auto") -> PreTrainedM
     folder = weights_folder(reference)
     model = cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(folder, dtype=compute_dtype(precision)))
     if precision == "int8":
-        model = _quantise(model, load_tokenizer(reference))
+        quantise(model)
     elif torch.cuda.is_available():
         model = model.to("cuda")  # pyright: ignore[reportArgumentType] -- the stub lacks str
     return model.eval()
-
-
-def _quantise(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """The model with its linear layers in dynamic int8, but for those whose input has extreme outliers.
-
-    A single scale spans a layer's whole input, so one massive activation wipes out the rest: quantising all of
-    a 1.5B model's layers raised its loss on plain English from 4.48 to 5.21 nats, sparing the worst twelve to 4.62.
-    """
-    spikes: dict[str, float] = {}
-
-    def watch(name: str) -> Callable[[torch.nn.Module, tuple[Tensor, ...]], None]:
-        def note(_: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            spikes[name] = float(inputs[0].abs().max() / inputs[0].abs().mean())
-
-        return note
-
-    linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
-    handles = [m.register_forward_pre_hook(watch(n)) for n, m in linear.items()]
-    with torch.inference_mode():
-        model(input_ids=torch.tensor([tokenizer(_PLAIN_TEXT)["input_ids"]]))
-    for handle in handles:
-        handle.remove()
-    quantization: Any = torch.ao.quantization
-    even = {n: quantization.per_channel_dynamic_qconfig for n in linear if spikes.get(n, 0.0) < OUTLIER_RATIO}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        return quantization.quantize_dynamic(model, even, inplace=True)
 
 
 def load_tokenizer(reference: str) -> PreTrainedTokenizerFast:

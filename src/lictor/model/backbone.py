@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 from lictor.errors import ModelNotFoundError
-from lictor.llm.local import Precision, load_causal_lm, load_tokenizer
+from lictor.llm.int8 import quantise
+from lictor.llm.local import Precision, fastest_precision, load_causal_lm, load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Backbone:
     def __init__(self, reference: str, cut: Cut, precision: Precision = "auto") -> None:
         self.reference = reference
         self.cut = cut
-        lm = load_causal_lm(reference, precision)
+        self.precision: Precision = fastest_precision() if precision == "auto" else precision
+        lm = load_causal_lm(reference, "fp32" if self.precision == "int8" else self.precision)
         decoder: Any = lm.get_decoder()
         depth = len(decoder.layers)
         if not 0 <= cut.trunk < cut.top <= depth:
@@ -67,8 +69,15 @@ class Backbone:
         self.hidden_size = int(lm.config.hidden_size)
         self._decoder = cast("PreTrainedModel", decoder)
         self.trunk = Layers(self._decoder, 0, cut.trunk, is_last=False)
+        if self.precision == "int8":
+            quantise(self.trunk)
         for parameter in lm.parameters():
             parameter.requires_grad = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.unembed.weight.device
 
     @property
     def max_tokens(self) -> int:
@@ -86,11 +95,12 @@ class Backbone:
 
     @torch.inference_mode()
     def read(self, token_ids: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
-        """Trunk activations of tokens: (batch, seq) ids to (batch, seq, hidden)."""
-        return self.trunk(self.embed(token_ids), mask, state)
+        """Trunk activations of tokens: (batch, seq) ids to (batch, seq, hidden), on its own device."""
+        mask = None if mask is None else mask.to(self.device)
+        return self.trunk(self.embed(token_ids.to(self.device)), mask, state)
 
     def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[Tensor]:
-        """Trunk activations of whole sequences, each (its length, hidden) in bf16, in the order given.
+        """Trunk activations of whole sequences, each (its length, hidden) in bf16 on the CPU, in the order given.
 
         Sequences are padded on the right to batches of like length of about `batch_tokens`.
         """
@@ -99,7 +109,7 @@ class Backbone:
             ids, mask = pad_right([sequences[i] for i in batch])
             hidden = self.read(ids, mask)
             for row, i in enumerate(batch):
-                found[i] = hidden[row, : len(sequences[i])].to(torch.bfloat16).clone()
+                found[i] = hidden[row, : len(sequences[i])].to("cpu", torch.bfloat16, copy=True)
         return [h for h in found if h is not None]
 
 

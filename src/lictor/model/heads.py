@@ -28,7 +28,7 @@ class Head(nn.Module):
     def __init__(self, top: Layers, direction: Tensor) -> None:
         super().__init__()
         self.top = top
-        self.value = nn.Linear(direction.shape[0], 1)
+        self.value = nn.Linear(direction.shape[0], 1, device=direction.device)
         with torch.no_grad():
             self.value.weight.copy_(direction[None])
             self.value.bias.zero_()
@@ -39,7 +39,8 @@ class Head(nn.Module):
 
     def layers(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
         """Trunk activations to the final, normed hidden states, both (batch, seq, hidden)."""
-        return self.top(hidden.to(next(self.top.parameters()).dtype), mask, state)
+        at = next(self.top.parameters())
+        return self.top(hidden.to(at), None if mask is None else mask.to(at.device), state)
 
     def read(self, final: Tensor) -> Tensor:
         """Final hidden states to logits, (batch, seq, hidden) to (batch, seq); in float32, so that few logits tie."""
@@ -56,4 +57,4 @@ def readout_head(backbone: Backbone, words: Words | None = None) -> Head:
 
 def value_head(backbone: Backbone) -> Head:
     """A head that starts at zero and reads every token."""
-    return Head(backbone.fresh_top(), torch.zeros(backbone.hidden_size))
+    return Head(backbone.fresh_top(), torch.zeros(backbone.hidden_size, device=backbone.device))

@@ -92,10 +92,11 @@ def train_head(
     progress(f"{kind} scorer: reading", 0, len(steps), float("nan"))
     hidden = backbone.activations([e.token_ids for e in examples])
     head.train()
+    is_bf16 = backbone.unembed.weight.dtype == torch.bfloat16
     for at in range(len(losses), len(steps)):
         read = [hidden[i] for i in steps[at]]
         batch = [examples[i] for i in steps[at]]
-        with torch.autocast("cpu", torch.bfloat16, enabled=backbone.unembed.weight.dtype == torch.bfloat16):
+        with torch.autocast(backbone.device.type, torch.bfloat16, enabled=is_bf16):
             if kind == "input":
                 loss = _input_loss(head, read, batch)
             else:
@@ -132,7 +133,7 @@ def _input_loss(head: Head, hidden: Sequence[Tensor], examples: Sequence[Labelle
     final = head.layers(padded, mask)
     last = mask.sum(-1) - 1
     logits = head.read(final[torch.arange(len(examples)), last])
-    return readout_loss(logits, torch.tensor([e.label for e in examples]))
+    return readout_loss(logits, torch.tensor([e.label for e in examples], device=logits.device))
 
 
 class _StreamTerms(NamedTuple):
@@ -148,7 +149,8 @@ def _stream_loss(
 ) -> Tensor:
     padded, mask = _pad(hidden)
     final = head.layers(padded, mask)
-    labels = torch.tensor([e.label for e in examples])
+    mask = mask.to(final.device)
+    labels = torch.tensor([e.label for e in examples], device=final.device)
     answer = mask.clone()
     answer[:, 0] = 0  # the start token is no part of the answer
     loss = annealed_maximum_loss(head.read(final), labels, answer, terms.maximum)
@@ -156,9 +158,9 @@ def _stream_loss(
         return loss
     ids = torch.zeros_like(mask)
     for row, example in enumerate(examples):
-        ids[row, : len(example.token_ids)] = torch.tensor(example.token_ids)
+        ids[row, : len(example.token_ids)] = torch.tensor(example.token_ids, device=ids.device)
     count = max(1, round(terms.config.next_token_share * mask.numel()))
-    at = torch.randperm(mask.numel(), generator=rng)[:count]
+    at = torch.randperm(mask.numel(), generator=rng)[:count].to(mask.device)
     return loss + terms.config.next_token_weight * next_token_loss(final, terms.unembedding, ids, mask, at)
 
 

@@ -66,6 +66,8 @@ class TrainingSection(Section):
     """Layers that are frozen; their activations are computed once."""
     top: int = Field(default=16, ge=1)
     """Layers used in all; those from `trunk` up to here are trained."""
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """How the frozen layers compute; `auto` is the fastest here, and the guard keeps to it."""
     epochs: float = Field(default=3.0, gt=0)
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""

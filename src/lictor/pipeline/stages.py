@@ -22,6 +22,7 @@ from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
+from lictor.llm.local import Precision, fastest_precision
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, answer_ids
 from lictor.model.text import MAX_INPUT_TOKENS, input_ids
@@ -179,7 +180,12 @@ def _data_key(inputs: Inputs) -> str:
 
 
 def _training_settings(project: Project) -> object:
-    return [project.config.augment.model_dump(), project.config.training.model_dump()]
+    return [project.config.augment.model_dump(), project.config.training.model_dump(), _precision(project)]
+
+
+def _precision(project: Project) -> Precision:
+    chosen = project.config.training.precision
+    return fastest_precision() if chosen == "auto" else chosen
 
 
 def _pools_key(project: Project) -> object:
@@ -212,7 +218,7 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
 def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress: Progress) -> Manifest:
     config = inputs.project.config
     training = config.training
-    backbone = Backbone(training.backbone, Cut(training.trunk, training.top))
+    backbone = Backbone(training.backbone, Cut(training.trunk, training.top), _precision(inputs.project))
     examples = [e for e in read_dataset(data) if e.split == "train"]
     examples += augment(examples, _plan_config(inputs.project))
     sequences = within_budget(labelled(examples, kind, backbone, training.max_tokens), training.budget_tokens)
@@ -301,7 +307,7 @@ def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
     """The trained scorers of a project."""
     training = project.config.training
     files: dict[HeadKind, Path] = {kind: folder / "head.safetensors" for kind, folder in heads.items()}
-    return load_scorers(training.backbone, Cut(training.trunk, training.top), files)
+    return load_scorers(training.backbone, Cut(training.trunk, training.top), files, _precision(project))
 
 
 def trace_splits(
@@ -341,6 +347,7 @@ def _make_guard(inputs: Inputs, heads: Mapping[HeadKind, Path], policy: Path, ke
         inputs.project.guard,
         reference=training.backbone,
         cut=Cut(training.trunk, training.top),
+        precision=_precision(inputs.project),
         heads={kind: folder / "head.safetensors" for kind, folder in heads.items()},
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,
