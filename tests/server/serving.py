@@ -118,6 +118,8 @@ class FakeUpstream:
             async for piece in frames:
                 yield piece
                 self.sent += 1
+                # A send to a client that is gone returns at once; without this the answer would run to its end.
+                await asyncio.sleep(0)
         finally:
             self.open -= 1
 
@@ -165,11 +167,17 @@ def keyword_guard(policy: Policy = POLICY, *, words: Sequence[str] = ("melt",), 
 
 
 @contextmanager
-def guarded(upstream: FakeUpstream | None = None, guard: Guard | None = None, **settings: Any) -> Generator[Guarded]:
-    """The guarded endpoint in front of a scripted upstream."""
+def guarded(
+    upstream: FakeUpstream | None = None,
+    guard: Guard | None = None,
+    *,
+    reaching: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Generator[Guarded]:
+    """The guarded endpoint in front of a scripted upstream; `reaching` are the settings' upstream section."""
     upstream = upstream or FakeUpstream()
     with running(upstream.app()) as upstream_url:
-        section = {"url": upstream_url + "/v1"} | settings.pop("upstream", {})
+        section = {"url": upstream_url + "/v1"} | (reaching or {})
         blocking = {"refusal_wait_ms": 200} | settings.pop("blocking", {})
         found = ServerSettings.model_validate({"upstream": section, "blocking": blocking} | settings)
         shelf = Shelf(found, lambda _: keyword_guard())

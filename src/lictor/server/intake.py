@@ -23,7 +23,7 @@ _log = logging.getLogger("lictor.server")
 
 
 class _ClientGoneError(Exception):
-    """The client hung up before it had sent its request."""
+    """The client hung up before it had sent its request, or does not take its answer."""
 
 
 class Intake:
@@ -49,8 +49,11 @@ class Intake:
             if message["type"] == "http.response.start":
                 has_begun = True
                 MutableHeaders(scope=message)["x-request-id"] = request_id
-            async with asyncio.timeout(self._limits.write_s):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._limits.write_s):
+                    await send(message)
+            except TimeoutError:
+                raise _ClientGoneError from None
 
         try:
             body = await self._read(Headers(scope=scope), receive)

@@ -27,6 +27,7 @@ _UNREAD_PARTS = {
     "image",
     "document",
 }
+_TELLING = {"extra_forbidden", "union_tag_invalid"}
 _VARIANTS = {"user", "system", "developer", "assistant", "tool", "text", "str", "refusal", "function", "input_text"}
 
 
@@ -215,7 +216,9 @@ def read_request(model: type[RequestT], body: bytes) -> RequestT:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
+        # Of a union every member tells its own error; the one that got furthest is the one meant.
+        found = error.errors(include_url=False, include_context=False)
+        first = max(found, key=lambda item: (item["type"] in _TELLING, len(item["loc"])))
         raise _refusal(first["type"], first["loc"], first["msg"], first["input"]) from None
 
 
