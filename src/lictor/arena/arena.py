@@ -132,3 +132,17 @@ def _grader(contest: Contest, domain: Domain | None, folder: Path, load_model: L
     if not contest.judge:
         raise UsageError("expected a judge's model in the contest where the grader is `judge`, got none")
     return JudgeGrader(load_model(contest.judge), read_rubrics(folder / "rubrics.json"))
+
+
+def judge_of(arena: Arena, reference: str) -> AnswerGrader:
+    """A judge over another chat model, with the rubrics of the arena's domain.
+
+    Raises:
+        ModelNotFoundError: The reference leads nowhere.
+        DataError: The domain has no rubrics.
+    """
+    from lictor.arena.judge import JudgeGrader, read_rubrics
+    from lictor.llm.load import load_chat_model
+
+    folder = resolve(arena.store.read(contest_of).domain, Path.cwd())
+    return JudgeGrader(load_chat_model(reference), read_rubrics(folder / "rubrics.json"))

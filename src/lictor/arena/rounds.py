@@ -59,8 +59,10 @@ def set_phase(state: State, phase: e.Phase, reason: str = "") -> list[e.Event]:
 def join(
     state: State, *, player: str, role: e.Role, terms: str, consent: bool, invitation: str | None
 ) -> list[e.Event]:
-    """Sign up. An invitation is used once and decides the role; without one only players may join, if all may."""
-    contest = contest_of(state)
+    """Sign up. An invitation is used once and decides the role; without one only players may join, if all may.
+
+    Before the arena is set up, only organisers may.
+    """
     if state.phase == "closed":
         raise Declined("closed", "This arena is closed.")
     if invitation is not None:
@@ -68,8 +70,10 @@ def join(
         if invited is None or invitation in state.used:
             raise Declined("invitation", "This invitation is unknown or was used; ask the organiser for another one.")
         role = invited.role
-    elif contest.invited_only or role != "player":
+    elif role != "player" or (state.contest is not None and state.contest.invited_only):
         raise Declined("invitation", "Signing up needs an invitation here.")
+    if role != "organiser":
+        contest_of(state)
     return [e.Joined(player=player, role=role, terms=terms, consent=consent, invitation=invitation)]
 
 

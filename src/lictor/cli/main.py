@@ -13,7 +13,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from lictor.cli import augment, chat, check, demo, doctor, generate, init, run, serve, validate
+from lictor.cli import arena, augment, chat, check, demo, doctor, generate, init, run, serve, validate
 from lictor.cli.output import say_error
 from lictor.errors import LictorError
 
@@ -72,3 +72,4 @@ app.command("check")(report_errors(check.check))
 app.command("chat")(report_errors(chat.chat))
 app.command("serve")(report_errors(serve.serve))
 app.command("demo")(report_errors(demo.demo))
+app.add_typer(arena.build(report_errors), name="arena")

@@ -1,0 +1,239 @@
+"""Players' pages: conversations, submissions, universal attempts, the leaderboard.
+
+In: visits. Out: pages of the player's own things alone. Decides nothing: rounds.py does.
+"""
+
+import secrets
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from lictor.arena import events as e
+from lictor.arena.contest import STRATEGIES
+from lictor.arena.people import names
+from lictor.arena.rounds import Declined, open_conversation, submit, try_universal
+from lictor.arena.standing import leaderboard, level_of, points, questions_of, result, verdict
+from lictor.arena.state import Conversation, State, Submission
+from lictor.arena.store import Words
+from lictor.arena.talk import wordings
+from lictor.arena.web.visit import Visit
+
+
+class Line(NamedTuple):
+    """A turn as a transcript shows it."""
+
+    sent: str
+    delivered: str
+    outcome: str
+    """Empty while it is running."""
+
+
+class Row(NamedTuple):
+    """A submission in a list."""
+
+    id: str
+    form: e.Kind
+    at: float
+    passed: int
+    asked: int
+    is_pending: bool
+
+
+class Mark(NamedTuple):
+    """One answer's grade as its page shows it."""
+
+    question: str
+    asked: str
+    answer: str
+    verdict: str
+    points: int | None
+    needed: int
+    topics: int
+
+
+def home(visit: Visit) -> Response:
+    """What the arena asks, and where one stands."""
+    if visit.session is None or visit.site.arena is None:
+        return visit.render("home.html", level=0, rows=(), talks=())
+    level = visit.store.read(lambda s: level_of(s, visit.me))
+    rows = visit.store.read(lambda s: _rows(s, visit.me))
+    talks = visit.store.read(lambda s: _talks(s, visit.me))
+    return visit.render("home.html", level=level, rows=rows, talks=talks)
+
+
+def begin_talk(visit: Visit) -> Response:
+    """A new conversation."""
+    name = secrets.token_hex(8)
+    visit.store.change(visit.me, lambda s: open_conversation(s, player=visit.me, conversation=name))
+    return visit.go(f"/talks/{name}")
+
+
+def show_talk(visit: Visit) -> Response:
+    """A conversation of one's own."""
+    talk = visit.store.read(lambda s: _own_talk(s, visit.me, visit.path("id")))
+    talks = visit.store.read(lambda s: _talks(s, visit.me))
+    level = visit.store.read(lambda s: level_of(s, visit.me))
+    return visit.render("talk.html", talk=talk, lines=transcript(visit, talk), talks=talks, level=level)
+
+
+def transcript(visit: Visit, talk: Conversation) -> list[Line]:
+    """A conversation's turns with their words."""
+    said = wordings(visit.store, [turn.id for turn in talk.turns])
+    return [
+        Line(said[turn.id].sent, said[turn.id].delivered, turn.answer.outcome if turn.answer else "")
+        for turn in talk.turns
+    ]
+
+
+def show_submit(visit: Visit) -> Response:
+    """The form to submit a report or a level's answer; `parent` resubmits."""
+    parent = visit.request.query_params.get("parent", "")
+    contest, level = visit.store.read(lambda s: (s.contest, level_of(s, visit.me)))
+    talks = visit.store.read(lambda s: [talk for talk in _talks(s, visit.me) if talk.turns])
+    asked = contest.questions if contest else ()
+    if contest is not None and contest.mode == "levels":
+        asked = contest.questions[level : level + 1]
+    return visit.render(
+        "submit.html",
+        talks=talks,
+        asked=asked,
+        parent=parent,
+        submission=secrets.token_hex(8),
+        strategies=STRATEGIES,
+        chosen=visit.request.query_params.get("talk", ""),
+    )
+
+
+def do_submit(visit: Visit) -> Response:
+    """Submit; the same form sent twice is one submission."""
+    contest = visit.store.read(lambda s: s.contest)
+    answers = {q.id: visit.text(f"answer-{q.id}") for q in (contest.questions if contest else ())}
+    given = {question: text for question, text in answers.items() if text}
+    name = visit.text("submission")
+    if not name.isalnum() or len(name) > 32:
+        raise Declined("invalid", "The form is incomplete; reload the page and send it again.")
+    sent = e.Submitted(
+        submission=name,
+        player=visit.me,
+        form="level" if contest is not None and contest.mode == "levels" else "report",
+        questions=tuple(given),
+        conversations=tuple(dict.fromkeys(visit.texts("talk"))),
+        strategies=tuple(tag for tag in visit.texts("strategy") if tag in STRATEGIES),
+        parent=visit.text("parent") or None,
+    )
+    longest, now = max((len(text) for text in given.values()), default=0), visit.store.now()
+    words = [Words(e.words(name, question), 0, visit.me, text) for question, text in given.items()]
+    words.append(Words(e.words(name, "strategy"), 0, visit.me, visit.text("how")[:5000]))
+    try:
+        visit.store.change(visit.me, lambda s: submit(s, sent, longest=longest, now=now), words=words)
+    except Declined as declined:
+        if declined.reason != "already" or name not in visit.store.read(lambda s: s.players[visit.me].submissions):
+            raise
+    return visit.go(f"/submissions/{name}")
+
+
+def show_universal(visit: Visit) -> Response:
+    """The form for one prompt that is put to every question."""
+    return visit.render("universal.html", submission=secrets.token_hex(8), strategies=STRATEGIES)
+
+
+def do_universal(visit: Visit) -> Response:
+    """Take a universal prompt; the arena puts it to every question by itself."""
+    name, prompt = visit.text("submission"), visit.text("prompt")
+    tags = tuple(tag for tag in visit.texts("strategy") if tag in STRATEGIES)
+    if not name.isalnum() or len(name) > 32:
+        raise Declined("invalid", "The form is incomplete; reload the page and send it again.")
+    now = visit.store.now()
+    visit.store.change(
+        visit.me,
+        lambda s: try_universal(s, player=visit.me, submission=name, prompt=prompt, strategies=tags, now=now),
+        words=[Words(e.words(name, "prompt"), 0, visit.me, prompt)],
+    )
+    return visit.go(f"/submissions/{name}")
+
+
+def show_submission(visit: Visit) -> Response:
+    """One's own submission: which answers passed, and no more than that of the rubric."""
+    name = visit.path("id")
+    submission = visit.store.read(lambda s: _own_submission(s, visit.me, name))
+    hidden = visit.store.read(lambda s: _locked(s, visit.me))
+    marks = [
+        mark._replace(asked=f"A question of a later level ({mark.question})") if mark.question in hidden else mark
+        for mark in marks_of(visit, submission)
+    ]
+    return visit.render("submission.html", submission=submission, marks=marks, is_host=False)
+
+
+def marks_of(visit: Visit, submission: Submission) -> list[Mark]:
+    """The grades of a submission, question by question."""
+    name = submission.sent.submission
+
+    def look(state: State) -> list[Mark]:
+        contest = state.contest
+        if contest is None:
+            return []
+        found = [(q, contest.question(q)) for q in questions_of(state, submission)]
+        return [
+            Mark(
+                name_of,
+                asked.text,
+                "",
+                verdict(state, submission, name_of),
+                points(state, submission, name_of),
+                asked.needed(contest.mark),
+                asked.topics,
+            )
+            for name_of, asked in found
+            if asked is not None
+        ]
+
+    marks = visit.store.read(look)
+    said = visit.store.words_of([e.words(name, mark.question) for mark in marks])
+    return [mark._replace(answer=said[e.words(name, mark.question)]) for mark in marks]
+
+
+def board(visit: Visit) -> Response:
+    """The leaderboard; everybody sees names and levels, nobody sees words."""
+    rows = visit.store.read(leaderboard)
+    return visit.render("board.html", rows=rows, names=names(visit.store))
+
+
+def _own_talk(state: State, player: str, name: str) -> Conversation:
+    talk = state.conversations.get(name)
+    if talk is None or talk.player != player:
+        raise Declined("not_yours", "You have no such conversation.")
+    if talk.question in _locked(state, player):
+        raise Declined("order", "This conversation shows a question of a later level.")
+    return talk
+
+
+def _locked(state: State, player: str) -> set[str]:
+    """Questions whose level a player has not reached."""
+    if state.contest is None or state.contest.mode != "levels":
+        return set()
+    return {question.id for question in state.contest.questions[level_of(state, player) + 1 :]}
+
+
+def _own_submission(state: State, player: str, name: str) -> Submission:
+    submission = state.submissions.get(name)
+    if submission is None or submission.sent.player != player:
+        raise Declined("not_yours", "You have no such submission.")
+    return submission
+
+
+def _talks(state: State, player: str) -> list[Conversation]:
+    talks = (state.conversations[name] for name in reversed(state.players[player].conversations))
+    return [talk for talk in talks if not talk.attempt][:50]
+
+
+def _rows(state: State, player: str) -> list[Row]:
+    return [row_of(state, state.submissions[name]) for name in reversed(state.players[player].submissions)]
+
+
+def row_of(state: State, submission: Submission) -> Row:
+    """A submission's line in a list."""
+    came_to = result(state, submission)
+    asked = len(questions_of(state, submission))
+    return Row(
+        came_to.submission, submission.sent.form, submission.at, len(came_to.passed), asked, not came_to.is_final
+    )

@@ -1,0 +1,55 @@
+"""What `lictor arena` is told in words, checked. In: text. Out: a value, or an error that lists the values there are."""
+
+from typing import cast, get_args
+
+from lictor.arena.contest import Mode
+from lictor.arena.events import Role
+from lictor.arena.people import names
+from lictor.arena.store import Store
+from lictor.errors import UsageError
+from lictor.evaluation.rubric import Mark
+
+
+def read_mode(text: str) -> Mode:
+    """A mode.
+
+    Raises:
+        UsageError: There is no such mode.
+    """
+    return cast(Mode, _one_of("--mode", text, get_args(Mode)))
+
+
+def read_mark(text: str) -> Mark:
+    """A pass mark.
+
+    Raises:
+        UsageError: There is no such mark.
+    """
+    return cast(Mark, _one_of("--mark", text, get_args(Mark)))
+
+
+def read_role(text: str) -> Role:
+    """A role.
+
+    Raises:
+        UsageError: There is no such role.
+    """
+    return cast(Role, _one_of("--role", text, get_args(Role)))
+
+
+def find_person(store: Store, name: str) -> str:
+    """The id of whoever bears a name.
+
+    Raises:
+        UsageError: Nobody does.
+    """
+    found = [person for person, shown in names(store).items() if shown.casefold() == name.casefold()]
+    if not found:
+        raise UsageError(f"nobody is called {name!r} in this arena")
+    return found[0]
+
+
+def _one_of(option: str, text: str, options: tuple[str, ...]) -> str:
+    if text not in options:
+        raise UsageError(f"{option}: expected one of {', '.join(options)}, got {text!r}")
+    return text
