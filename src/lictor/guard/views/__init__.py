@@ -47,7 +47,7 @@ VIEWS: Views = MappingProxyType(
         "upside_down": lambda: WordView(UpsideDown()),
         "leet": lambda: WordView(Leet()),
         "rot": lambda: WordView(LetterCipher(ROTATIONS)),
-        "atbash": lambda: WordView(LetterCipher((ATBASH,))),
+        "atbash": lambda: WordView(LetterCipher(ATBASH)),
         "reversed_words": lambda: WordView(ReversedWords()),
         "reversed_lines": ReversedLines,
     }

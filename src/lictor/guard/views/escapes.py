@@ -21,7 +21,7 @@ WAITING_FACTOR = 3
 """Escapes that may wait, for each of letters or digits that a run has to have."""
 BETWEEN_CHARS = 12
 ESCAPE_CHARS = 10
-_TEXT = frozenset(ascii_letters + digits + " .,'?!:\n\r\t+/=-")
+_TEXT = frozenset(ascii_letters + digits + " .,'?!\n\r\t+/=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Escape:
     """Escapes of letters and digits from which on a run is read."""
     span: int = 0
     """If above 0, numbers may be mere numbers: a run is read only if it holds ASCII letters, digits, blanks and common
-    marks alone, and its smallest and largest code are this far apart."""
+    marks alone, half of them small letters or digits, and its smallest and largest code are this far apart."""
 
 
 def _html(unit: str) -> str:
@@ -80,8 +80,9 @@ INVISIBLE = Escape(
     "[\U000e0020-\U000e007e\U000e0100-\U000e01ef\ufe00-\ufe0f]",
     r"(?!)",
     _invisible,
-    keep=r"[^ -~]*",
-    joins=r"(?s:.)*",
+    keep="[^ -~\U000e007f]*",
+    joins="[^\U000e007f]*",
+    opens=8,
 )
 DECIMAL = Escape(
     "[0-9]{2}",
@@ -90,7 +91,7 @@ DECIMAL = Escape(
     lambda unit: _char(int(unit)),
     keep=r"(?!)",
     joins=r"[\s,;|/-]{1,3}",
-    opens=10,
+    opens=16,
     span=40,
 )
 
@@ -172,7 +173,7 @@ class EscapeView:
             self._close()
             return
         if text and (self._fired or is_readable(text[-1])):
-            counts = text[-1].isalnum() and (text[-1].isascii() or not between)
+            counts = text[-1].isalnum() if text[-1].isascii() else not (between or text[-1].isspace())
             self._waiting.append((Decoded(text, start, end), counts))
             self._count += counts
         if not self._fired and len(self._waiting) > WAITING_FACTOR * self._code.opens:
@@ -183,7 +184,7 @@ class EscapeView:
         return self._decode(bytes([value])) if isinstance(value, int) else value
 
     def _give_out(self) -> list[Decoded]:
-        if not self._fired and (self._count < self._code.opens or self._range() < self._code.span):
+        if not self._fired and (self._count < self._code.opens or not self._is_text()):
             return []
         pieces = [piece for piece, _ in self._waiting]
         self._waiting.clear()
@@ -193,9 +194,12 @@ class EscapeView:
         self._given = pieces[-1].end if pieces else self._given
         return pieces
 
-    def _range(self) -> int:
+    def _is_text(self) -> bool:
+        if self._code.span == 0:
+            return True
         codes = [ord(piece.text[-1]) for piece, _ in self._waiting]
-        return max(codes) - min(codes)
+        small = sum(code >= ord("a") or chr(code).isdigit() for code in codes)
+        return max(codes) - min(codes) >= self._code.span and 2 * small >= len(codes)
 
     def _close(self) -> None:
         self._end, self._between = None, ""

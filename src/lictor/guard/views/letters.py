@@ -1,4 +1,4 @@
-"""Read letters exchanged by a fixed rule: moved along the alphabet by any number (rot-n), or mirrored in it (Atbash).
+"""Read letters exchanged by a fixed rule: moved along the alphabet (rot-n), mirrored in it (Atbash), or both.
 
 In: words. Out: words with their letters put back. A sign is a word that is a common one when put back; text without
 any, such as reversed text moved along, is told by how often its letters occur.
@@ -11,19 +11,21 @@ from string import ascii_lowercase
 from lictor.guard.views.english import COMMON, fit, letter_counts
 from lictor.guard.views.words import core, verdicts
 
-ATBASH = -1
+ATBASH = tuple(range(-26, 0))
 ROTATIONS = tuple(range(1, 26))
 SIGNS = 3
 SIGN_CHARS = 3
 GUESS_LETTERS = 36
+GUESS_KINDS = 10
+"""Different letters that a guess needs: genes and hashes have fewer."""
 PLAIN_FIT = -3.0
 CODE_FIT = -3.05
-MARGIN = 0.3
+MARGIN = 0.6
 """By how much letters must fit better when put back than as they stand."""
 
 
 class LetterCipher:
-    """Letters exchanged: a key is how far they were moved, or `ATBASH`."""
+    """Letters exchanged: a key above 0 is how far they were moved; -1 is Atbash, -1 - n Atbash moved back by n."""
 
     signs_needed = SIGNS
 
@@ -42,7 +44,7 @@ class LetterCipher:
     def guess(self, text: str) -> int | None:
         """The key under which the letters are as frequent as in English, if they are not as they stand."""
         counts = letter_counts(text)
-        if sum(counts) < GUESS_LETTERS:
+        if sum(counts) < GUESS_LETTERS or sum(map(bool, counts)) < GUESS_KINDS:
             return None
         plain = fit(counts)
         if plain >= PLAIN_FIT:
@@ -58,12 +60,12 @@ class LetterCipher:
 
 def _plain(letter: int, key: int) -> int:
     """Place in the alphabet of the letter that the one at place `letter` stands for."""
-    return 25 - letter if key == ATBASH else (letter - key) % 26
+    return (key - letter if key < 0 else letter - key) % 26
 
 
 def _hidden(letter: int, key: int) -> int:
     """Place of the letter that stands for the one at place `letter`."""
-    return 25 - letter if key == ATBASH else (letter + key) % 26
+    return (key - letter if key < 0 else letter + key) % 26
 
 
 @cache

@@ -6,6 +6,7 @@ on how the text arrived. A segment shorter than `SEGMENT_CHARS` ends its word.
 """
 
 from typing import NamedTuple, Protocol
+from unicodedata import category
 
 
 class Decoded(NamedTuple):
@@ -44,5 +45,5 @@ class View(Protocol):
 
 
 def is_readable(char: str) -> bool:
-    """Whether a decoded character could stand in a text: printable or a line break, and no decoding error."""
-    return (char.isprintable() and char != "\ufffd") or char in "\n\r\t"
+    """Whether a decoded character could stand in a text: printable, blank or invisible, and no decoding error."""
+    return char != "\ufffd" and (char.isprintable() or char in "\n\r\t" or category(char) in {"Cf", "Zs"})

@@ -1,7 +1,7 @@
 """Read bytes written as digits of a power of two: base64, base32, hexadecimal, binary; forwards or mirrored.
 
-In: a text's segments. Out: the plain text of every run of digits that is long enough and decodes to mostly printable
-UTF-8. Words and hashes decode to unprintable bytes in their first group or two, and are dropped there: they hold
+In: a text's segments. Out: the plain text of every run of digits that is long enough and decodes to readable
+UTF-8. Words and hashes decode to unreadable bytes in their first group or two, and are dropped there: they hold
 nothing back. A mirrored code was reversed after encoding: it reads as the reversed text, which other views turn round.
 """
 
@@ -9,13 +9,15 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from string import ascii_lowercase, ascii_uppercase, digits
+from string import ascii_lowercase, ascii_uppercase, digits, hexdigits
 
 from lictor.guard.tokens import SEGMENT_CHARS
 from lictor.guard.views.protocol import Decoded, is_readable
 
 SUSPECT_CHARS = 2
 """Readable characters from which on a run is held back: plain words hardly ever decode to as many."""
+_CODES = frozenset(hexdigits + " ,x%&#;\\u")
+"""What other codes are written with: digits that decode to it alone are no mere number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Radix:
     partial: str = r"(?!)"
     """Regular expression for the start of something that the end of a full segment may cut."""
     needs: str = ""
-    """Digits of which a run has one, or decodes to digits: a run of others is a number."""
+    """Digits of which a run has one within twice `opens`, or it decodes to digits: a run of others is a number."""
     is_mirrored: bool = False
 
 
@@ -51,7 +53,7 @@ _BASE64_START = r"(?<![A-Za-z0-9+/_-])"
 _BASE32_START = r"(?<![A-Za-z2-7])"
 _LINES = r"[\r\n][\r\n\t >]{0,3}"
 BASE64 = Radix(
-    hint=rf"{_BASE64_START}[CI-Za-fw-z0-9](?:[C-HS-Xi-ny-z0-3M-Pc-fs-v89+/_-]|\Z)",
+    hint=rf"{_BASE64_START}(?:[CI-Za-f](?:[C-HS-Xi-nyz0-3M-Pc-fs-v89+/_-]|\Z)|[w-z0-9])",
     values={char: value for value, char in enumerate(_LETTERS)} | {"+": 62, "-": 62, "/": 63, "_": 63},
     digit=r"[A-Za-z0-9+/_-]+",
     bits=6,
@@ -91,29 +93,31 @@ BINARY = Radix(
     digit=r"[01]+",
     bits=1,
     group=8,
-    opens=64,
+    opens=80,
     between=r"0b(?=[01])|[\s,:;|_-]",
     joins=r"(?s:.){1,4}",
     gap_limit=4,
 )
 
-
-def mirrored(code: Radix, hint: str | None = None) -> Radix:
-    """The same digits, last one first."""
-    return replace(code, hint=hint or code.hint, is_mirrored=True)
-
-
-MIRRORED_BASE64 = mirrored(BASE64, rf"{_BASE64_START}.[A-Za-z0-9+/_-][C-HS-Xi-ny-z0-3M-Pc-fs-v89+/_-][CI-Za-fw-z0-9]|=")
-MIRRORED_BASE32 = mirrored(BASE32, rf"{_BASE32_START}(?:[A-Z2-7]{{7}}[E-PYZ2-6]|[a-z2-7]{{7}}[e-pyz2-6])|=")
-MIRRORED_HEX = mirrored(HEX)
-MIRRORED_BINARY = mirrored(BINARY)
+MIRRORED_BASE64 = replace(
+    BASE64,
+    is_mirrored=True,
+    hint=rf"{_BASE64_START}[A-Za-z0-9+/_-]{{2}}(?:[C-HS-Xi-nyz0-3M-Pc-fs-v89+/_-][CI-Za-f]|.[w-z0-9])|=",
+)
+MIRRORED_BASE32 = replace(
+    BASE32,
+    is_mirrored=True,
+    hint=rf"{_BASE32_START}(?:[A-Z2-7]{{7}}[E-PYZ2-6]|[a-z2-7]{{7}}[e-pyz2-6])|=",
+)
+MIRRORED_HEX = replace(HEX, is_mirrored=True, between=r"x0(?![0-9a-fA-F])|x\\|[\s,:;|\"'-]")
+MIRRORED_BINARY = replace(BINARY, is_mirrored=True)
 
 
 class RadixView:
     """Runs of digits as the text they decode to."""
 
     def __init__(self, code: Radix) -> None:
-        self.pending_limit = (code.opens + code.group) * (1 + code.gap_limit)
+        self.pending_limit = ((1 + bool(code.needs)) * code.opens + code.group) * (1 + code.gap_limit)
         self._code = code
         self._hint = re.compile(code.hint)
         self._scan = re.compile(f"(?P<between>{code.between})|(?P<digits>{code.digit})|(?s:.)").finditer
@@ -124,7 +128,8 @@ class RadixView:
         """End of the last segment, when it may be part of something that the next one completes."""
         self._run: _Run | None = None
         self._gap = ""
-        self._padding = 0
+        self._padding = self._prefix = 0
+        """Characters before the digits: padding of a mirrored code, and a prefix such as 0x."""
         self._is_dead = False
         """In digits that decode to nothing readable; they end at the next character that is none."""
 
@@ -161,8 +166,10 @@ class RadixView:
                 case "between" if self._run and len(self._gap) + len(found[0]) <= self._code.gap_limit:
                     self._gap += found[0]
                 case _:
+                    padding = self._padding + 1 if found[0] == "=" and self._code.is_mirrored else 0
                     decoded += self._close(padding=1 if found[0] == "=" else 0)
-                    self._padding = self._padding + 1 if found[0] == "=" and self._code.is_mirrored else 0
+                    self._padding = padding
+                    self._prefix = len(found[0]) if found.lastgroup == "between" and found[0][-1].isalpha() else 0
                     self._is_dead = False
         return decoded
 
@@ -173,7 +180,7 @@ class RadixView:
         if self._gap and not self._joins.fullmatch(self._gap):
             decoded = self._close(padding=0)
         if self._run is None:
-            self._run = _Run(self._code, padding=self._padding % self._code.group)
+            self._run = _Run(self._code, padding=self._padding % self._code.group, prefix=self._prefix)
         elif self._gap:
             self._run.start_line()
         self._gap = ""
@@ -186,17 +193,18 @@ class RadixView:
 
     def _close(self, *, padding: int) -> list[Decoded]:
         decoded = self._run.close(padding) if self._run else []
-        self._run, self._gap, self._padding = None, "", 0
+        self._run, self._gap, self._padding, self._prefix = None, "", 0, 0
         return decoded
 
 
 class _Run:
     """One run of digits: decoded so far, and given out once it is long enough."""
 
-    def __init__(self, code: Radix, *, padding: int = 0) -> None:
+    def __init__(self, code: Radix, *, padding: int = 0, prefix: int = 0) -> None:
         self._code = code
         self._decode = _backwards() if code.is_mirrored else getincrementaldecoder("utf-8")(errors="replace").decode
         self._group = ""
+        self._prefix = prefix
         self._short = padding
         """Digits that the group lacks: the first one of a mirrored code, where padding stands before it."""
         self._line, self._line_start, self._lines = "", 0, 1
@@ -214,8 +222,8 @@ class _Run:
 
     @property
     def is_readable(self) -> bool:
-        """Whether at most one decoded character in eight is unprintable."""
-        return self._unreadable * 8 <= self._decoded
+        """Whether all decoded characters are readable, or seven in eight once the run was given out."""
+        return self._unreadable * 8 <= self._decoded if self._fired else self._unreadable == 0
 
     @property
     def pending_start(self) -> int:
@@ -234,7 +242,7 @@ class _Run:
 
     def take(self, digits: str, offset: int) -> list[Decoded]:
         if self._chars == 0:
-            self._start = self._read = offset
+            self._start = self._read = offset - self._prefix
         if not self._fired:
             self._line_start = self._line_start if self._line else offset
             self._line += digits
@@ -271,11 +279,9 @@ class _Run:
             self._read = self._end
 
     def _give_out(self) -> list[Decoded]:
-        if not self._fired and not self._is_word:
-            text = "".join(piece.text for piece in self._waiting)
-            if not text.replace(" ", "").isdigit():
-                self._unreadable = self._decoded + 1
-                return []
+        if not (self._fired or self._is_word or all(_CODES.issuperset(piece.text) for piece in self._waiting)):
+            self._unreadable += self._decoded * (self._chars >= 2 * self._code.opens)
+            return []
         pieces, self._waiting = self._waiting, []
         if pieces and not self._fired:
             self._fired = True
