@@ -240,7 +240,8 @@ def test_a_client_that_vanishes_ends_its_stream() -> None:
     """The upstream is hung up on, the room is given back, and the record says `abandoned`."""
     with guarded(FakeUpstream(says(SOUP * 100, delay_s=0.01))) as server:
         with httpx2.stream("POST", server.url + "/v1/chat/completions", json=BODY) as answer:
-            next(answer.iter_bytes())
+            pieces = answer.iter_bytes()
+            next(pieces)
             assert server.service.gate.open == 1
         wait_until(lambda: is_quiet(server))
 

@@ -1,0 +1,262 @@
+"""Running the server: many streams, keys, metrics, records, other guards."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from tests.conftest import SaveGuard
+from tests.server.serving import (
+    LEAK,
+    POLICY,
+    SOUP,
+    FakeUpstream,
+    Guarded,
+    chunk,
+    guarded,
+    keyword_guard,
+    says,
+    wait_until,
+)
+
+from lictor.server.record import DecisionLog
+from lictor.server.settings import ServerSettings
+from lictor.server.shelf import Shelf
+
+ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
+BAD: Any = [{"role": "user", "content": "the melt"}]
+BODY: dict[str, Any] = {"model": "up", "messages": ASK}
+
+
+def post(server: Guarded, body: dict[str, Any] | None = None, **headers: str) -> httpx2.Response:
+    """The response to a chat request."""
+    return httpx2.post(server.url + "/v1/chat/completions", json=body or BODY, headers=headers, timeout=20)
+
+
+def test_many_streams_at_once_keep_apart() -> None:
+    """Forty clients at once: each gets its own text and verdict, and nothing is left behind."""
+
+    async def script(body: dict[str, Any]) -> AsyncIterator[bytes]:
+        name = body["messages"][0]["content"]
+        async for piece in says(LEAK if name.endswith("3") else f"{name} has soup. " * 10, delay_s=0.001)(body):
+            yield piece
+
+    async def ask(client: openai.AsyncOpenAI, name: str) -> tuple[str, str | None]:
+        text, reason = "", None
+        messages: Any = [{"role": "user", "content": name}]
+        async for part in await client.chat.completions.create(model="up", messages=messages, stream=True):
+            for choice in part.choices:
+                text += choice.delta.content or ""
+                reason = choice.finish_reason or reason
+        return text, reason
+
+    async def ask_all(url: str) -> list[tuple[str, str | None]]:
+        async with openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0) as client:
+            return await asyncio.gather(*(ask(client, f"guest {n}") for n in range(40)))
+
+    with guarded(FakeUpstream(script)) as server:
+        answers = asyncio.run(ask_all(server.url))
+        wait_until(lambda: not server.service.exchanges)
+
+    for n, (text, reason) in enumerate(answers):
+        if str(n).endswith("3"):
+            assert reason == "content_filter"
+            assert "melt" not in text
+        else:
+            assert (text.strip(), reason) == ((f"guest {n} has soup. " * 10).strip(), "stop")
+    assert server.service.results == {"allowed": 36, "blocked": 4}
+
+
+def test_a_full_server_says_when_to_come_back() -> None:
+    """HTTP 429 with Retry-After; once there is room again, requests pass."""
+    with guarded(FakeUpstream(says(SOUP, delay_s=0.02)), limits={"streams": 1, "retry_after_s": 3}) as server:
+        with httpx2.stream("POST", server.url + "/v1/chat/completions", json=BODY | {"stream": True}) as first:
+            pieces = first.iter_bytes()
+            next(pieces)
+            refused = post(server)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+            assert refused.json()["error"]["code"] == "overloaded"
+            assert "guardrails_stream_rejections_total 1.0" in httpx2.get(server.url + "/metrics").text
+        wait_until(lambda: server.service.gate.open == 0)
+        server.upstream.script = says(SOUP)
+        assert post(server).status_code == 200
+
+
+def test_keys_are_asked_for() -> None:
+    """With keys listed, every endpoint of the API wants one; health, metrics and the page do not."""
+    key = {"name": "app", "sha256": hashlib.sha256(b"sesame").hexdigest(), "requests_per_minute": 1}
+    with guarded(keys=[key]) as server:
+        assert post(server).status_code == 401
+        assert httpx2.get(server.url + "/v1/models").status_code == 401
+        assert post(server, authorization="Bearer sesame").status_code == 200
+        spent = post(server, authorization="Bearer sesame")
+        assert (spent.status_code, int(spent.headers["retry-after"]) > 30) == (429, True)
+        assert httpx2.get(server.url + "/healthz").status_code == 200
+
+
+def test_numbers_and_readiness() -> None:
+    """Blocks are counted by stage, thresholds shown, and the page says what is going on."""
+    with guarded(FakeUpstream(says(LEAK))) as server:
+        post(server)
+        post(server, BODY | {"messages": BAD})
+        metrics = httpx2.get(server.url + "/metrics").text
+        page = httpx2.get(server.url + "/").text
+        assert httpx2.get(server.url + "/readyz").json() == {"ready": True, "reason": None}
+
+    assert 'guardrails_requests_blocked_total{rail_type="output"} 1.0' in metrics
+    assert 'guardrails_requests_blocked_total{rail_type="input"} 1.0' in metrics
+    assert 'lictor_threshold{policy_version="v1",stage="input"} 0.0' in metrics
+    assert "lictor_tokens_to_detection_count 1.0" in metrics
+    assert "Requests blocked" in page
+    assert "Ready" in page
+
+
+def test_decisions_are_recorded_without_content(tmp_path: Path) -> None:
+    """One line a request: who, what, why, when, which guard; the text only as a hash."""
+    with guarded(FakeUpstream(says(LEAK)), decisions={"folder": tmp_path}) as server:
+        answer = post(server, {**BODY, "stream": True}, **{"x-request-id": "mine-1"})
+        assert answer.headers["x-request-id"] == "mine-1"
+        wait_until(lambda: bool(list(tmp_path.glob("*.jsonl"))))
+
+    (path,) = tmp_path.glob("decisions-*.jsonl")
+    (row,) = map(json.loads, path.read_text().splitlines())
+    assert row["request_id"] == "mine-1"
+    assert (row["outcome"], row["result"], row["client"]) == ("blocked", "blocked", "anonymous")
+    assert row["decision"]["stage"] == "output"
+    assert row["decision"]["guard_version"] == "v1"
+    assert len(row["prompt_sha256"]) == 64
+    assert not {"lunch", "pot"} & set(path.read_text().replace('"', " ").split())
+
+
+def test_content_is_recorded_where_asked(tmp_path: Path) -> None:
+    """With `content` the messages and the delivered text are kept."""
+    with guarded(decisions={"folder": tmp_path, "content": True}) as server:
+        post(server)
+
+    (row,) = map(json.loads, next(tmp_path.glob("*.jsonl")).read_text().splitlines())
+    assert row["messages"] == ASK
+    assert row["delivered"].strip() == SOUP.strip()
+
+
+def test_old_decisions_are_forgotten(tmp_path: Path) -> None:
+    """Days beyond the retention are deleted when a new day begins."""
+    now = datetime(2026, 5, 20, tzinfo=UTC)
+    log = DecisionLog(tmp_path, keep_days=3)
+    for age in range(6, -1, -1):
+        log.append({"age": age}, now - timedelta(days=age))
+
+    assert sorted(p.name[-7:-6] for p in tmp_path.glob("*.jsonl")) == ["0", "7", "8", "9"]
+
+
+def test_another_guard_takes_over_while_streams_go_on() -> None:
+    """A stream keeps the guard it began with; the next request gets the new one, and each record says which."""
+    gate = asyncio.Event()
+
+    async def script(_: dict[str, Any]) -> AsyncIterator[bytes]:
+        yield chunk({"content": SOUP})
+        while not gate.is_set():
+            await asyncio.sleep(0.01)
+        yield chunk({"content": " and then the melt " + SOUP})
+        yield chunk({}, finish="stop")
+
+    with guarded(FakeUpstream(script)) as server:
+        with httpx2.stream("POST", server.url + "/v1/chat/completions", json=BODY | {"stream": True}) as answer:
+            pieces = answer.iter_text()
+            text = next(pieces)
+            server.service.shelf.put(keyword_guard(words=("soup",), version="v2"), "other")
+            gate.set()
+            text += "".join(pieces)
+        assert answer.headers["x-guard-policy-version"] == "v1"
+        assert '"finish_reason": "content_filter"' in text
+        after = post(server)
+
+    assert after.headers["x-guard-policy-version"] == "v2"
+    assert after.status_code == 200
+    assert after.json()["choices"][0]["finish_reason"] == "content_filter"
+
+
+def test_a_guard_folder_is_looked_at_again(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
+    """Another guard in the folder is loaded; one that cannot be is told, and the one in use stays."""
+    folder = save_tiny_guard(tmp_path / "guard", replace(POLICY, input_threshold=3.0))
+    loads: list[Path] = []
+
+    def load(path: Path) -> Any:
+        loads.append(path)
+        return keyword_guard(version=f"v{len(loads)}")
+
+    shelf = Shelf(ServerSettings(guard=folder, enforcement="monitor"), load)
+    shelf.load()
+
+    async def look() -> None:
+        await shelf.look()
+        await shelf.look()
+        assert len(loads) == 1
+        save_tiny_guard(folder, replace(POLICY, input_threshold=4.0))
+        await shelf.look()
+        assert len(loads) == 2
+        (folder / "manifest.json").write_text("{")
+        await shelf.look()
+
+    asyncio.run(look())
+
+    assert shelf.served and shelf.served.guard.version == "v2"
+    assert shelf.served.guard.policy.enforcement == "monitor"
+    assert shelf.reload_error and "manifest" in shelf.reload_error
+
+
+def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
+    """Three shapes of one verdict; the upstream is never asked."""
+    with guarded() as server, openai.OpenAI(base_url=server.url + "/v1", api_key="k") as client:
+        moderated = client.moderations.create(input=["soup", "the melt"])
+        bad_answer = [*ASK, {"role": "assistant", "content": LEAK}]
+        checked = [httpx2.post(server.url + "/v1/checks", json={"messages": m}).json() for m in (ASK, BAD, bad_answer)]
+        gateway = [
+            httpx2.post(server.url + "/beta/litellm_basic_guardrail_api", json=body).json()
+            for body in (
+                {"texts": ["soup"], "input_type": "request", "request_data": {"x": 1}},
+                {"texts": ["soup", LEAK], "input_type": "response"},
+                {"texts": ["soup"], "images": ["x"], "input_type": "request"},
+            )
+        ]
+
+    assert [r.flagged for r in moderated.results] == [False, True]
+    assert moderated.results[1].model_dump()["categories"]["emberglass"] is True
+    assert [(c["status"], c["stage"], c["category"]) for c in checked] == [
+        ("passed", None, None),
+        ("blocked", "input", "emberglass"),
+        ("blocked", "output", "emberglass"),
+    ]
+    assert checked[2]["token_index"] > 0
+    assert [g["action"] for g in gateway] == ["NONE", "BLOCKED", "BLOCKED"]
+    assert server.upstream.asked == []
+
+
+@pytest.mark.parametrize("body", [{"input": [{"type": "image_url", "image_url": {"url": "x"}}]}, {"input": []}, {}])
+def test_moderations_refuse_what_they_cannot_read(body: dict[str, Any]) -> None:
+    """Images and nothing at all are typed errors."""
+    with guarded() as server:
+        assert httpx2.post(server.url + "/v1/moderations", json=body).status_code == 400
+
+
+def test_refusals_take_the_same_whichever_stage_spoke() -> None:
+    """With an upstream that answers after 0.2 s, a refused prompt waits for the first verdict on the answer."""
+
+    async def script(_: dict[str, Any]) -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.2)
+        yield chunk({"content": SOUP})
+        await asyncio.sleep(5)
+
+    with guarded(FakeUpstream(script), blocking={"refusal_wait_ms": 3000}) as server:
+        began = time.monotonic()
+        assert post(server, BODY | {"messages": BAD}).status_code == 400
+        took_s = time.monotonic() - began
+
+    assert 0.2 <= took_s < 1.0

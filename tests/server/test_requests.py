@@ -1,0 +1,85 @@
+"""Requests, read strictly."""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lictor.server.errors import RequestError
+from lictor.server.requests import ChatRequest, conversation_of, read_request
+from lictor.types import Message
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_turn = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "tool", "system", "robot"]) | _json},
+    optional=dict.fromkeys(("content", "tool_calls", "name", "tool_call_id", "audio", "refusal"), _json),
+)
+_body = st.fixed_dictionaries(
+    {"model": st.just("m") | _json, "messages": st.lists(_turn | _json, max_size=3) | _json},
+    optional=dict.fromkeys(("n", "stream", "tools", "stop", "logprobs", "x", "response_format"), _json),
+)
+
+
+@settings(max_examples=300)
+@given(body=_body | _json)
+def test_any_body_is_a_request_or_a_typed_error(body: object) -> None:
+    """Whatever JSON a client sends: a request whose conversation can be read, or a RequestError with a code."""
+    try:
+        request = read_request(ChatRequest, json.dumps(body).encode())
+    except RequestError as error:
+        assert error.status == 400
+        assert error.code
+        return
+
+    assert len(conversation_of(request.messages)) == len(request.messages)
+
+
+@given(raw=st.binary(max_size=60))
+def test_any_bytes_are_a_typed_error(raw: bytes) -> None:
+    """Bytes that are no request are a RequestError."""
+    try:
+        read_request(ChatRequest, raw)
+    except RequestError as error:
+        assert error.code
+
+
+def test_a_guard_reads_all_that_the_model_reads() -> None:
+    """Tool definitions, forms, parts, reasoning, calls and results are all in the conversation."""
+    body: dict[str, Any] = {
+        "model": "m",
+        "tools": [{"type": "function", "function": {"name": "find", "description": "finds the ALPHA"}}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"title": "BETA"}}},
+        "messages": [
+            {"role": "developer", "content": "be GAMMA"},
+            {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "reasoning_content": "DELTA",
+                "tool_calls": [{"id": "c1", "function": {"name": "find", "arguments": '{"q": "EPSILON"}'}}],
+            },
+            {"role": "tool", "content": "ZETA", "tool_call_id": "c1"},
+        ],
+    }
+    request = read_request(ChatRequest, json.dumps(body).encode())
+
+    conversation = conversation_of(request.messages, request.tools, request.response_format)
+
+    assert [m.role for m in conversation] == ["system", "system", "user", "assistant", "tool"]
+    assert conversation[2] == Message("user", "one\ntwo")
+    text = "\n".join(m.content for m in conversation)
+    assert [w for w in ("ALPHA", "BETA", "GAMMA", "DELTA", "EPSILON", "ZETA") if w not in text] == []
+
+
+def test_errors_do_not_repeat_what_was_sent() -> None:
+    """A message names the field and what was expected, never the value."""
+    try:
+        read_request(ChatRequest, b'{"model": "m", "messages": [{"role": "user", "content": 7}], "n": "melt"}')
+    except RequestError as error:
+        assert "melt" not in str(error)
+        assert "7" not in str(error)
