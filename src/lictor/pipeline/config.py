@@ -72,7 +72,7 @@ class TrainingSection(Section):
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""
     budget_tokens: int = Field(default=400_000, ge=1_000)
-    """Most tokens a scorer is trained on in one epoch: a fixed random part of the data where there is more."""
+    """Most tokens a scorer is trained on in one epoch: where there are more, disguised copies are left out first."""
     learning_rate: float = Field(default=8e-4, gt=0)
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one step, padding included."""

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -220,8 +221,9 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     training = config.training
     backbone = Backbone(training.backbone, Cut(training.trunk, training.top), _precision(inputs.project))
     examples = [e for e in read_dataset(data) if e.split == "train"]
-    examples += augment(examples, _plan_config(inputs.project))
-    sequences = within_budget(labelled(examples, kind, backbone, training.max_tokens), training.budget_tokens)
+    disguised = augment(examples, _plan_config(inputs.project))
+    read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
+    sequences = within_budget(*read, budget_tokens=training.budget_tokens)
     if not sequences:
         raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
     head = new_head(kind, backbone)
@@ -265,11 +267,11 @@ def labelled(examples: Sequence[Example], kind: HeadKind, backbone: Backbone, ma
     return [Labelled(ids, label) for ids, label in found.items()]
 
 
-def within_budget(sequences: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
-    """As many of the sequences as fit, in an order that depends on what they hold alone."""
+def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
+    """As many sequences as fit: those of an earlier pool first, within a pool by what they hold alone."""
     kept: list[Labelled] = []
     spent = 0
-    for sequence in sorted(sequences, key=lambda s: fingerprint(list(s.token_ids))):
+    for sequence in chain(*(sorted(pool, key=lambda s: fingerprint(list(s.token_ids))) for pool in pools)):
         spent += len(sequence.token_ids)
         if spent > budget_tokens:
             break
