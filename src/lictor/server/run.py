@@ -7,6 +7,7 @@ the port is open, so that what listens is ready.
 import asyncio
 import logging
 import os
+import signal
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -74,6 +75,9 @@ def run_server(settings: ServerSettings, log: TextIO) -> None:
     logger = logging.getLogger("lictor.server")
     if settings.host not in _LOOPBACK and not settings.keys:
         logger.warning("no keys are set: whoever reaches this port may use it")
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has drained; by then all is done, so the process ends with 0.
+        signal.signal(ending, lambda _signal, _frame: None)
     try:
         DrainingServer(config, service).run()
     except SystemExit as error:
