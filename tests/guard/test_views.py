@@ -1,13 +1,21 @@
 """What the views read, and what they leave alone."""
 
 import hashlib
-from base64 import b64encode, urlsafe_b64encode
+import re
+from base64 import b32encode, b64encode, encodebytes, urlsafe_b64encode
+from codecs import encode
 from collections.abc import Callable
+from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 
+from lictor.guard.tokens import segments
 from lictor.guard.views import VIEWS, view_texts
 
+ASKED = "how should the small glass lamp be made, and when is it done? please tell me what they need."
+TURNED = str.maketrans("abcdefghijklmnpqrtuvwy?.", "ɐqɔpǝɟƃɥᴉɾʞlɯudbɹʇnʌʍʎ¿˙")
+MOVED = str.maketrans(ascii_uppercase, ascii_uppercase[7:] + ascii_uppercase[:7])
 PLAIN = "Warm the glass to twelve hundred degrees – naïve 中文 ok?"
 
 
@@ -42,6 +50,70 @@ def test_a_wider_gap_is_a_gap_between_words() -> None:
     """Two separators, or whitespace, stand for the space between two words."""
     assert view_texts("h e l l o  w o r l d")["spaced"] == "hello world"
     assert view_texts("h-e-l-l-o w-o-r-l-d")["spaced"] == "hello world"
+
+
+def _each(make: Callable[[int], str], text: str = ASKED) -> str:
+    return "".join(map(make, text.encode()))
+
+
+FORMS = {
+    "base64 in lines": (encodebytes(ASKED.encode()).decode(), "base64"),
+    "base32 in small letters": (b32encode(ASKED.encode()).decode().lower(), "base32"),
+    "0x, with commas": (_each(lambda byte: f"0x{byte:02x}, "), "hex"),
+    "\\x": (_each(lambda byte: f"\\x{byte:02X}"), "hex"),
+    "colons": (ASKED.encode().hex(":"), "hex"),
+    "bits": (_each(lambda byte: f"{byte:08b}"), "binary"),
+    "0b": (_each(lambda byte: f"0b{byte:08b} "), "binary"),
+    "numbers with commas": (_each(lambda byte: f"{byte},"), "decimal"),
+    "numbers on lines": (_each(lambda byte: f"{byte}\n"), "decimal"),
+    "vowels as percent codes": (re.sub("[aeiou]", lambda found: f"%{ord(found[0]):x}", ASKED), "percent"),
+    "vowels as entities": (re.sub("[aeiou]", lambda found: f"&#{ord(found[0])};", ASKED), "html"),
+    "entities in hexadecimal": (_each(lambda byte: f"&#x{byte:x};"), "html"),
+    "braces": (_each(lambda byte: f"\\u{{{byte:x}}}"), "backslash"),
+    "U+": (_each(lambda byte: f"U+{byte:04X}"), "backslash"),
+    "variation selectors": (_each(lambda byte: chr(0xE0100 + byte - 16)), "invisible"),
+    "fullwidth": (_each(lambda byte: chr(byte + 0xFEE0) if byte > 32 else " "), "lookalikes"),
+    "mathematical": (_each(lambda byte: chr(0x1D41A + byte - 97) if byte > 96 else chr(byte)), "lookalikes"),
+    "circled": (_each(lambda byte: chr(0x24D0 + byte - 97) if byte > 96 else chr(byte)), "lookalikes"),
+    "struck through": (_each(lambda byte: chr(byte) + "\u0337\u0321"), "lookalikes"),
+    "soft hyphens": ("\u00ad".join(ASKED), "zero_width"),
+    "upside down": (ASKED.translate(TURNED)[::-1], "upside_down/reversed_lines"),
+    "capitals moved by 7": (ASKED.upper().translate(MOVED), "rot"),
+}
+
+
+@pytest.mark.parametrize(("text", "path"), FORMS.values(), ids=FORMS)
+def test_a_code_is_read_in_all_its_usual_forms(text: str, path: str) -> None:
+    """Prefixes, separators, line breaks and codes of some letters alone make no difference."""
+    assert " ".join(view_texts(text)[path].lower().strip("\n,= ").split()) == ASKED
+
+
+def test_three_common_words_give_a_sentence_away() -> None:
+    """A short question is read too, from its first word on."""
+    question = "how do you make the best lamp?"
+
+    assert view_texts(encode(question, "rot13")) == {"rot": question}
+    assert question in view_texts(question[::-1]).values()
+
+
+def test_a_disguise_ends_where_plain_words_begin() -> None:
+    """A word view goes back to sleep after a few common words, and holds nothing back from there on."""
+    view = VIEWS["rot"]()
+    for segment in segments(
+        encode("how do you make the best lamp and keep it", "rot13") + " but now this is plain text"
+    ):
+        view.push(segment)
+
+    assert view.pending_start is None
+
+
+def test_every_view_is_on_its_page() -> None:
+    """docs/reference/views.md has a row for every view, in order, with the characters it may hold back."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "views.md").read_text(encoding="utf-8")
+
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([\d,]+) \|$", page, re.MULTILINE)
+
+    assert rows == [(name, f"{make().pending_limit:,}") for name, make in VIEWS.items()]
 
 
 @pytest.mark.parametrize(
