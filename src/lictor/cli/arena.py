@@ -22,7 +22,7 @@ Verb = Callable[..., None]
 def build(wrap: Callable[[Verb], Verb]) -> typer.Typer:
     """All commands under `lictor arena`, each wrapped so that errors become messages and exit codes."""
     app = typer.Typer(help="Let people attack a guard: rounds, pages, grading and statistics.", no_args_is_help=True)
-    for verb in (create, serve, invite, regrade, backup, restore, verify, erase):
+    for verb in (create, serve, invite, report, regrade, replay, export, backup, restore, verify, erase):
         app.command(verb.__name__)(wrap(verb))
     return app
 
@@ -155,6 +155,107 @@ def regrade(
     if changed:
         table = [(r.submission, r.question, str(r.before), str(r.after)) for r in changed]
         say_table(("submission", "question", "before", "after"), table)
+
+
+def report(
+    database: Database,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for report.html, .json and .csv.")] = None,
+    ablate: Annotated[int, typer.Option("--ablate", min=0, help="Turns to replay without parts of the guard.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what the arena has shown, with intervals; every figure follows from its log alone."""
+    import numpy as np
+
+    from lictor.arena.arena import assemble
+    from lictor.arena.replay import Replayed, parts_of, summarise
+    from lictor.arena.replay import replay as play
+    from lictor.arena.report import shown, to_csv, to_html, to_json
+    from lictor.arena.rounds import contest_of
+    from lictor.arena.statistics import measure
+    from lictor.artifacts import write_atomic
+
+    store, rng = _store(database), np.random.default_rng(0)
+    contest = store.read(contest_of)
+    made = store.read(lambda s: measure(s, rng=rng))
+    rows: list[Replayed] = []
+    if ablate:
+        arena = assemble(store)
+        rows = list(play(arena, parts_of(arena.guard), most=ablate, rng=rng))
+    ablation = summarise(rows, rng=rng)
+    if out is not None:
+        write_atomic(out / "report.html", to_html(made, contest, ablation))
+        write_atomic(out / "report.json", to_json(made, ablation) + "\n")
+        write_atomic(out / "report.csv", to_csv(made, ablation))
+    if as_json:
+        typer.echo(to_json(made, ablation))
+        return
+    named = [(f.name, f) for f in (*made.figures, made.effort.hours)]
+    named += [(f"{one.name}/{f.name}", f) for one in ablation for f in one.figures]
+    table = [(name, shown(f.value), shown(f.low), shown(f.high), str(f.n), f.unit) for name, f in named]
+    say_table(("figure", "value", "low", "high", "n", "unit"), table, title=contest.title)
+
+
+def replay(  # noqa: PLR0917 - options by name
+    database: Database,
+    guards: Annotated[list[str], typer.Option("--guard", "-g", help="Folder of a guard; may be given again.")],
+    most: Annotated[int | None, typer.Option("--limit", min=1, help="Turns to sample; all without it.")] = None,
+    rows: Annotated[Path | None, typer.Option("--rows", help="JSONL file for what came of every turn.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the sample.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the arena's messages to other guards, and compare what they let through."""
+    import json
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from lictor.arena.arena import assemble
+    from lictor.arena.replay import replay as play
+    from lictor.arena.replay import summarise
+    from lictor.arena.report import shown
+    from lictor.artifacts import write_atomic
+    from lictor.assemble import Guard
+    from lictor.errors import UsageError
+
+    arena, rng = assemble(_store(database)), np.random.default_rng(seed)
+    others = {folder: Guard.load(folder) for folder in guards}
+    found = list(play(arena, {"arena": arena.guard, **others}, most=most, rng=rng))
+    if not found:
+        raise UsageError("expected turns to replay, this arena has none whose words stand")
+    if rows is not None:
+        write_atomic(rows, "".join(json.dumps(row._asdict()) + "\n" for row in found))
+    summary = summarise(found, rng=rng)
+    if as_json:
+        say_json({one.name: [asdict(figure) for figure in one.figures] for one in summary})
+        return
+    table = [
+        (one.name, f.name, shown(f.value), shown(f.low), shown(f.high), str(f.n))
+        for one in summary
+        for f in one.figures
+    ]
+    say_table(("guard", "figure", "value", "low", "high", "n"), table)
+
+
+def export(
+    database: Database,
+    folder: Annotated[Path, typer.Argument(help="The dataset's folder; made, or replaced.")],
+    constitution: Annotated[Path, typer.Option("--constitution", "-c", help="Whose labels these are.")],
+    answers: Annotated[bool, typer.Option("--answers", help="Also what was delivered, with label 1.")] = False,
+) -> None:
+    """Write the successes of players who consent as a dataset, each once."""
+    from lictor.arena.arena import assemble
+    from lictor.arena.export import successes
+    from lictor.artifacts import fingerprint
+    from lictor.constitution import Constitution
+    from lictor.dataset.store import write_dataset
+    from lictor.errors import DataError
+
+    rules = Constitution.load(constitution)
+    found = successes(assemble(_store(database)), constitution=rules.fingerprint, with_answers=answers)
+    if not found:
+        raise DataError("expected a success of a player who consents to training, this arena has none")
+    write_dataset(folder, found, key=fingerprint([example.id for example in found]))
+    say(f"{len(found)} examples in {folder}")
 
 
 def _store(database: str) -> "Store":

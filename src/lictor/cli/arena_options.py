@@ -1,4 +1,4 @@
-"""What `lictor arena` is told in words, checked. In: text. Out: a value, or an error that lists the values there are."""
+"""What `lictor arena` is told in words, checked. In: text. Out: a value, or an error that lists all values."""
 
 from typing import cast, get_args
 
