@@ -31,7 +31,7 @@ def successes(arena: Arena, *, constitution: str, with_answers: bool = False) ->
         _example(arena, turn, number, facts, constitution=constitution, with_answers=with_answers)
         for turn, number in arena.store.read(_turns)
     ]
-    texts = ["\n".join(m.content for m in example.prompt if m.role == "user") for example in found]
+    texts = ["\n".join(dict.fromkeys(m.content for m in x.prompt if m.role == "user")) for x in found]
     return [example for example, is_new in zip(found, keep_distinct(texts), strict=True) if is_new]
 
 
