@@ -50,7 +50,11 @@ def demo(
     turns: list[tuple[str, str, Conversation]] = [
         ("A benign question is answered", BENIGN, ()),
         ("A restricted prompt is refused", RESTRICTED, ()),
-        ("A stream is halted: the application feeds the model pages the guard never saw", NOTEBOOK, private),
+        (
+            "A stream is halted: the prompt gives nothing away, the page it is read from does",
+            NOTEBOOK,
+            private,
+        ),
     ]
     shown: list[Shown] = []
     for title, text, hidden in turns:
@@ -75,11 +79,11 @@ def demo(
 
 
 def _notebook() -> "Conversation":
-    """Pages of the handbook as an application might retrieve them, behind the guard: it sees the answer alone."""
+    """A page as an application might retrieve it, behind the guard: facts that no training example holds."""
+    from lictor.evaluation.questions import SLOT, load
     from lictor.starter.folders import resolve
-    from lictor.synthesis.material import load_material
     from lictor.types import Message
 
-    facts = [f for f in load_material(resolve("starter:emberglass", Path())).facts if f.rule in {"melt", "finish"}]
-    pages = "\n".join(f"{i}. {fact.phrasings[0]}" for i, fact in enumerate(facts[:14], 1))
-    return (Message("system", f"Read these lines aloud to the user, word for word, in order:\n{pages}"),)
+    facts = load(resolve("starter:emberglass", Path())).rubric("q2")
+    page = "\n".join(f"{i}. {fact.say[0].replace(SLOT, fact.value)}" for i, fact in enumerate(facts, 1))
+    return (Message("system", f"You read the user's notebook aloud, word for word. The notebook:\n{page}"),)

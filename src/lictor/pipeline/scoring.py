@@ -13,6 +13,7 @@ import numpy as np
 
 from lictor.assemble import Scorers
 from lictor.calibration.traces import Trace
+from lictor.errors import ScoringError
 from lictor.guard.guard import Guard
 from lictor.guard.replay import run_peak
 from lictor.guard.session import readings
@@ -46,18 +47,16 @@ def trace_all(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[T
 
 def _prompt_peaks(scorers: Scorers, items: Sequence[Item]) -> list[float]:
     """The highest logit of any user turn of each conversation, in any reading."""
-    read = [
-        (at, reading)
-        for at, item in enumerate(items)
-        for end in _ends(item.conversation, "user")
-        for _, reading in readings(item.conversation[:end], VIEWS)
-    ]
     peaks = [-inf] * len(items)
     short: list[tuple[int, Conversation]] = []
-    for at, reading in read:
-        if scorers.prompt.fits(reading):
-            short.append((at, reading))
-        else:
+    for at, item in enumerate(items):
+        try:
+            read = [r for end in _ends(item.conversation, "user") for _, r in readings(item.conversation[:end], VIEWS)]
+        except ScoringError:
+            read = []
+        if read and all(scorers.prompt.fits(reading) for reading in read):
+            short += [(at, reading) for reading in read]
+        elif _ends(item.conversation, "user"):
             peaks[at] = inf  # the guard blocks what it cannot read
     for (at, _), logit in zip(short, scorers.prompt.score_many([r for _, r in short]), strict=True):
         peaks[at] = max(peaks[at], logit)

@@ -23,6 +23,7 @@ from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
+from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, answer_ids
@@ -113,9 +114,7 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
         heads[kind] = _stage(
             reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, _Out(f, k), progress)
         )
-    key = fingerprint(
-        ["policy", *(_key_of(f) for f in heads.values()), project.config.policy.model_dump(), _pools_key(project)]
-    )
+    key = fingerprint(["policy", *(_key_of(f) for f in heads.values()), *_policy_settings(project)])
     policy = _stage(
         reports, project, "policy", key, lambda f, k: _make_policy(inputs, data, heads, _Out(f, k), progress)
     )
@@ -141,7 +140,7 @@ def plan(project: Project) -> list[StageReport]:
         keys.append(fingerprint([kind, _key_of(data), _training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not _stands(folder, keys[-1]), seconds=0.0))
-    key = fingerprint(["policy", *keys, project.config.policy.model_dump(), _pools_key(project)])
+    key = fingerprint(["policy", *keys, *_policy_settings(project)])
     folder = project.runs / f"policy-{key}"
     is_new = any(r.is_new for r in reports) or not _stands(folder, key)
     reports.append(StageReport("policy", folder, is_new=is_new, seconds=0.0))
@@ -187,6 +186,11 @@ def _training_settings(project: Project) -> object:
 def _precision(project: Project) -> Precision:
     chosen = project.config.training.precision
     return fastest_precision() if chosen == "auto" else chosen
+
+
+def _policy_settings(project: Project) -> list[object]:
+    """What thresholds depend on beside the scorers: views raise scores, so they count too."""
+    return [project.config.policy.model_dump(), _pools_key(project), list(VIEWS)]
 
 
 def _pools_key(project: Project) -> object:
