@@ -11,7 +11,7 @@ from lictor.guard.tokens import encode
 from lictor.llm.local import load_causal_lm
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
-from lictor.model.scorers import AnswerScorer, PromptScorer
+from lictor.model.scorers import AnswerScorer, PromptScorer, score_batch
 from lictor.model.text import input_ids
 from lictor.testing import ask
 from lictor.types import Conversation, Message
@@ -47,6 +47,36 @@ def prompt(backbone: Backbone) -> PromptScorer:
 def answer(backbone: Backbone) -> AnswerScorer:
     """A stream scorer of random weights."""
     return AnswerScorer(backbone, loud(value_head(backbone)))
+
+
+def test_several_streams_in_one_pass_say_what_each_says_alone(answer: AnswerScorer) -> None:
+    """Streams of any lengths, read on together again and again, with others that come and go: the same logits."""
+    texts = [text * (at + 1) for at, text in enumerate(ANSWERS * 5) if text]
+    streams = [[token.id for token in encode(answer.tokenizer, text)] for text in texts]
+    together = [answer.open(()) for _ in streams]
+    read: list[list[float]] = [[] for _ in streams]
+    for turn in range(max(map(len, streams)) // 7 + 1):
+        steps = {at: s[turn * 7 : turn * 7 + 7 - at % 3] for at, s in enumerate(streams)}
+        steps = {at: ids for at, ids in steps.items() if ids}
+        for at, logits in zip(steps, score_batch([together[at] for at in steps], list(steps.values())), strict=True):
+            assert not isinstance(logits, Exception)
+            read[at] += logits
+
+    for at, stream in enumerate(streams):
+        alone = answer.open(())
+        ids = [stream[start : start + 7 - at % 3] for start in range(0, len(stream), 7)]
+        assert read[at] == pytest.approx([x for part in ids for x in alone.score(part)], abs=1e-3)
+
+
+def test_a_stream_too_long_fails_alone_in_its_batch(answer: AnswerScorer, backbone: Backbone) -> None:
+    """One answer beyond the backbone's length is an error of its own; those beside it are scored."""
+    sessions = [answer.open(()) for _ in range(3)]
+
+    found = score_batch(sessions, [[5], [5] * backbone.max_tokens, [5]])
+
+    assert isinstance(found[1], ScoringError)
+    alone = answer.open(()).score([5])
+    assert [found[0], found[2]] == [pytest.approx(alone, abs=1e-3)] * 2
 
 
 def test_a_stream_says_what_one_pass_says(answer: AnswerScorer) -> None:

@@ -6,15 +6,17 @@ probes is `types.StreamScorer` itself, since a session is fed token by token and
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import DynamicCache
 
 from lictor.errors import ScoringError
-from lictor.model.backbone import Backbone, batches_by_length, pad_right
+from lictor.model.backbone import Backbone, Layers, batches_by_length, pad_right
 from lictor.model.heads import Head
 from lictor.model.text import MAX_INPUT_TOKENS, SegmentTokenizer, input_ids
-from lictor.types import Context, Conversation, Tokenizer
+from lictor.types import Context, Conversation, ScoringSession, Tokenizer
 
 
 class PromptScorer:
@@ -127,6 +129,138 @@ class AnswerSession:
             raise ScoringError(f"the stream scorer failed: {error}") from error
         self._seen += len(ids)
         return logits.tolist()
+
+    @property
+    def seen(self) -> int:
+        """Tokens read so far, the start token included."""
+        return self._seen
+
+    def joins(self, count: int) -> bool:
+        """Whether its next `count` tokens may be read in a batch."""
+        return self._seen <= BATCH_PAST_TOKENS and self._seen + count < self._backbone.max_tokens
+
+    @property
+    def family(self) -> tuple[int, int]:
+        """Equal for sessions that can be read in one pass."""
+        return id(self._backbone), id(self._head)
+
+    @staticmethod
+    @torch.inference_mode()
+    def score_together(
+        sessions: Sequence["AnswerSession"], token_ids: Sequence[Sequence[int]]
+    ) -> list[Sequence[float]]:
+        """`score` of several sessions of one family, each short of the backbone's longest answer, in one pass."""
+        backbone, head = sessions[0]._backbone, sessions[0]._head
+        past = [session._seen for session in sessions]
+        opening = [[] if seen else [_start(backbone)] for seen in past]
+        ids, fresh = pad_right([[*o, *t] for o, t in zip(opening, token_ids, strict=True)])
+        longest = max(past)
+        kept = torch.tensor([[0] * (longest - seen) + [1] * seen for seen in past], dtype=fresh.dtype)
+        mask = torch.cat([kept, fresh], dim=1)  # (batch, longest + new)
+        places = torch.tensor(past)[:, None] + torch.arange(ids.shape[1])
+        counts = fresh.sum(-1).tolist()
+        hidden = backbone.embed(ids)
+        hidden = _read_on(backbone.trunk, hidden, [s._trunk_state for s in sessions], counts, mask=mask, places=places)
+        hidden = hidden.to(next(head.top.parameters()).dtype)
+        final = _read_on(head.top, hidden, [s._top_state for s in sessions], counts, mask=mask, places=places)
+        logits = head.read(final)
+        for session, count in zip(sessions, counts, strict=True):
+            session._seen += count
+        return [
+            logits[row, len(o) : len(o) + len(t)].tolist()
+            for row, (o, t) in enumerate(zip(opening, token_ids, strict=True))
+        ]
+
+
+BATCH_SESSIONS = 16
+BATCH_PAST_TOKENS = 512
+"""Longest answer that is read in a batch: beyond it, joining the states costs more than one pass saves."""
+
+
+def score_batch(
+    sessions: Sequence[ScoringSession], token_ids: Sequence[Sequence[int]]
+) -> list[Sequence[float] | Exception]:
+    """Logits of the next tokens of several answers, or what went wrong, in the order asked.
+
+    Answers of one scorer, of like length, are read in one pass; their logits are those of `score` but for rounding.
+    """
+    found: dict[int, Sequence[float] | Exception] = {}
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for at, (session, ids) in enumerate(zip(sessions, token_ids, strict=True)):
+        if isinstance(session, AnswerSession) and session.joins(len(ids)):
+            alike = *session.family, session.seen.bit_length(), len(ids).bit_length()
+            groups.setdefault(alike, []).append(at)
+        else:
+            found[at] = _attempt(session, token_ids[at])
+    for group in groups.values():
+        for start in range(0, len(group), BATCH_SESSIONS):
+            batch = group[start : start + BATCH_SESSIONS]
+            alike = [session for at in batch if isinstance(session := sessions[at], AnswerSession)]
+            logits = _score_alike(alike, [token_ids[at] for at in batch])
+            found |= zip(batch, logits, strict=True)
+    return [found[at] for at in range(len(sessions))]
+
+
+def _attempt(session: ScoringSession, token_ids: Sequence[int]) -> Sequence[float] | Exception:
+    try:
+        return session.score(token_ids)
+    except Exception as error:  # noqa: BLE001 - handed to the answer it belongs to
+        return error
+
+
+def _score_alike(
+    sessions: list[AnswerSession], token_ids: Sequence[Sequence[int]]
+) -> Sequence[Sequence[float] | Exception]:
+    if len(sessions) == 1:
+        return [_attempt(sessions[0], token_ids[0])]
+    try:
+        return AnswerSession.score_together(sessions, token_ids)
+    except RuntimeError as error:
+        return [ScoringError(f"the stream scorer failed: {error}")] * len(sessions)
+
+
+def _read_on(
+    layers: Layers,
+    hidden: Tensor,
+    states: Sequence[DynamicCache],
+    counts: Sequence[int],
+    *,
+    mask: Tensor,
+    places: Tensor,
+) -> Tensor:
+    """Hidden states after `layers`, every row reading on from its own state; the states take their new tokens."""
+    longest = mask.shape[1] - hidden.shape[1]
+    decoder: Any = layers.decoder
+    joined = DynamicCache()
+    depth = len(decoder.layers)
+    for layer in range(depth if longest else 0):
+        joined.update(*_join(states, layer, longest), layer)
+    out: Any = decoder(
+        inputs_embeds=hidden, attention_mask=mask, position_ids=places, past_key_values=joined, use_cache=True
+    )
+    for layer in range(depth):
+        keys, values = _tensors(joined, layer)
+        for row, (state, count) in enumerate(zip(states, counts, strict=True)):
+            new = slice(longest, longest + count)
+            state.update(keys[row : row + 1, :, new].clone(), values[row : row + 1, :, new].clone(), layer)
+    return out.last_hidden_state
+
+
+def _join(states: Sequence[DynamicCache], layer: int, longest: int) -> tuple[Tensor, Tensor]:
+    """Keys and values of several answers, padded on the left: (batch, heads, longest, size) each."""
+    filled = [(row, *_tensors(state, layer)) for row, state in enumerate(states) if state.get_seq_length()]
+    _, first, _ = filled[0]
+    keys = first.new_zeros(len(states), first.shape[1], longest, first.shape[3])
+    values = keys.clone()
+    for row, k, v in filled:
+        keys[row, :, longest - k.shape[2] :] = k[0]
+        values[row, :, longest - k.shape[2] :] = v[0]
+    return keys, values
+
+
+def _tensors(state: DynamicCache, layer: int) -> tuple[Tensor, Tensor]:
+    held: Any = state.layers[layer]
+    return held.keys, held.values
 
 
 def answer_ids(backbone: Backbone, token_ids: Sequence[int]) -> list[int]:

@@ -61,7 +61,9 @@ def run_server(settings: ServerSettings, log: TextIO) -> None:
     shelf.load()
     upstream = make_upstream(settings.upstream)
 
-    service = Service(settings, shelf, ScoringThread(), upstream)
+    from lictor.model.scorers import score_batch
+
+    service = Service(settings, shelf, ScoringThread(score_batch), upstream)
     config = uvicorn.Config(
         create_app(service),
         host=settings.host,
