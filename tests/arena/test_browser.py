@@ -1,5 +1,6 @@
 """A player and an organiser use the arena's pages in a real browser."""
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -28,10 +29,9 @@ Page = Any
 @pytest.fixture(params=[("light", 1000), ("dark", 360)], ids=["light desk", "dark phone"])
 def page(request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of a headless Chromium; errors on its console fail the test."""
-    from playwright.sync_api import sync_playwright
-
+    playwright: Any = importlib.import_module("playwright.sync_api")
     scheme, width = request.param
-    with sync_playwright() as driver:
+    with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened: Page = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 740}).new_page()
         opened.set_default_timeout(8000)

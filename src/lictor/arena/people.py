@@ -130,7 +130,7 @@ def export_person(store: Store, player: str) -> dict[str, object]:
         account = connection.execute(select(person.c.id, person.c.name).where(person.c.id == player)).first()
         rows = connection.execute(select(word).where(word.c.player == player).order_by(word.c.name, word.c.n))
         written = [{"name": row.name, "n": row.n, "text": row.text} for row in rows]
-    entries = [entry for entry in store.entries() if entry.actor == player]
+    entries = store.entries(actor=player)
     return {
         "account": {"id": account.id, "name": account.name} if account else None,
         "words": written,

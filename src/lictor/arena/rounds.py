@@ -215,7 +215,10 @@ def set_consent(state: State, player: str, consent: bool) -> list[e.Event]:
 
 def erase(state: State, player: str) -> list[e.Event]:
     """Forget a player; what their attempts came to stays in the log, without words."""
-    return [e.Erased(player=_player(state, player).id)]
+    talks = (state.conversations[name] for name in _player(state, player).conversations)
+    if any(talk.turns and talk.turns[-1].answer is None for talk in talks):
+        raise Declined("busy", "A message is still being answered, and its words would stay; try again in a moment.")
+    return [e.Erased(player=player)]
 
 
 def _open(state: State) -> Contest:

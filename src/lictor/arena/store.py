@@ -123,11 +123,17 @@ class Store:
                     found[str(row[0])] += str(row[1])
         return found
 
-    def entries(self, after: int = 0, limit: int | None = None) -> list[Entry]:
-        """Lines of the log after number `after`, oldest first."""
+    def entries(
+        self, after: int = 0, limit: int | None = None, *, kinds: Sequence[str] = (), actor: str = ""
+    ) -> list[Entry]:
+        """Lines of the log after number `after`, oldest first; of some kinds or one actor alone, where given."""
+        query = select(log).where(log.c.seq > after).order_by(log.c.seq).limit(limit)
+        if kinds:
+            query = query.where(log.c.kind.in_(kinds))
+        if actor:
+            query = query.where(log.c.actor == actor)
         with self.transaction() as connection:
-            rows = connection.execute(select(log).where(log.c.seq > after).order_by(log.c.seq).limit(limit))
-            return [self._entry(row) for row in rows]
+            return [self._entry(row) for row in connection.execute(query)]
 
     def verify(self) -> int:
         """Lines of the log, each checked against its chain.

@@ -17,7 +17,8 @@ from lictor.arena.state import State, Submission
 from lictor.arena.talk import Taken, run_turn, take, wordings
 from lictor.errors import LictorError
 
-GRADING_TRIES = 3
+GRADING_TRIES = 60
+"""Of one answer; half a minute at least, as the server works."""
 LOG = logging.getLogger("lictor.arena")
 
 

@@ -164,7 +164,9 @@ class _Headers:
                 headers = MutableHeaders(scope=message)
                 headers["content-security-policy"] = CSP
                 headers["x-content-type-options"] = "nosniff"
-                headers["referrer-policy"] = "same-origin"  # with no-referrer a form would say that it comes from nowhere
+                headers["referrer-policy"] = (
+                    "same-origin"  # with no-referrer a form would say that it comes from nowhere
+                )
                 headers["cross-origin-opener-policy"] = "same-origin"
                 headers.setdefault("cache-control", "no-store")
             await send(message)

@@ -180,8 +180,8 @@ def do_review(visit: Visit) -> Response:
 
 def audit(visit: Visit) -> Response:
     """What organisers and servers did."""
-    rows = [one for one in reversed(visit.store.entries()) if one.event.kind in e.AUDITED]
-    return visit.render("audit.html", rows=[(one, tell(one.event)) for one in rows], names=names(visit.store))
+    entries = reversed(visit.store.entries(kinds=e.AUDITED))
+    return visit.render("audit.html", rows=[(one, tell(one.event)) for one in entries], names=names(visit.store))
 
 
 def export(visit: Visit) -> Response:
