@@ -41,8 +41,11 @@ def page(request: pytest.FixtureRequest) -> Iterator[Page]:
             if said.type == "error":
                 errors.append(said.text)
 
+        def note_raised(raised: Any) -> None:
+            errors.append(str(raised))
+
         opened.on("console", note)
-        opened.on("pageerror", errors.append)
+        opened.on("pageerror", note_raised)
         yield opened
         browser.close()
     assert errors == []
