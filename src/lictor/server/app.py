@@ -18,8 +18,12 @@ from lictor.server import checks
 from lictor.server.answering import CHAT, admit, answer, decision_headers
 from lictor.server.errors import RequestError, ServiceError
 from lictor.server.intake import Intake
+from lictor.server.messages import MESSAGES, error_body
+from lictor.server.messages_requests import MessagesRequest
 from lictor.server.page import status_page
 from lictor.server.requests import ChatRequest, ChecksRequest, ModerationsRequest, read_request
+from lictor.server.responses import RESPONSES
+from lictor.server.responses_requests import ResponsesRequest
 from lictor.server.service import Ask, Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -29,6 +33,8 @@ def create_app(service: Service) -> ASGIApp:
     """The application of a service; its lifespan looks for new guards and lets go of threads and connections."""
     routes = [
         Route("/v1/chat/completions", _chat(service), methods=["POST"]),
+        Route("/v1/responses", _responses(service), methods=["POST"]),
+        Route("/v1/messages", _messages(service), methods=["POST"]),
         Route("/v1/models", _models(service), methods=["GET"]),
         Route("/v1/moderations", _moderations(service), methods=["POST"]),
         Route("/v1/checks", _checks(service), methods=["POST"]),
@@ -46,6 +52,28 @@ def _chat(service: Service) -> Endpoint:
         return await answer(service, request, client, read_request(ChatRequest, await request.body()), CHAT)
 
     return chat
+
+
+def _responses(service: Service) -> Endpoint:
+    async def responses(request: Request) -> Response:
+        client = admit(service, request)
+        asked = read_request(ResponsesRequest, await request.body())
+        return await answer(service, request, client, asked.chat(), RESPONSES)
+
+    return responses
+
+
+def _messages(service: Service) -> Endpoint:
+    async def messages(request: Request) -> Response:
+        try:
+            client = admit(service, request)
+            asked = read_request(MessagesRequest, await request.body())
+            return await answer(service, request, client, asked.chat(), MESSAGES)
+        except ServiceError as error:
+            service.metrics.count_error(error.code)
+            return JSONResponse(error_body(error), status_code=error.status, headers=error.headers)
+
+    return messages
 
 
 def _models(service: Service) -> Endpoint:

@@ -13,7 +13,7 @@ from lictor.server.blocks import BlockStyle
 from lictor.server.errors import ServiceError, filter_results
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, FlowEvent
 from lictor.server.sse import DONE, frame
-from lictor.server.upstream_wire import FinishReason, Piece
+from lictor.server.upstream_wire import Channel, FinishReason, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,17 @@ class WholeChoice:
         part = "name" if piece.channel == "tool_name" else "arguments"
         call[part] += piece.text
         call["id"] = piece.call_id or call["id"] or f"call_{piece.tool}"
+
+    def pieces(self) -> list[Piece]:
+        """What it says as pieces, one a channel."""
+        order: tuple[Channel, ...] = ("reasoning_content", "reasoning", "content", "refusal")
+        found = [Piece(channel, self.texts[channel]) for channel in order if self.texts.get(channel)]
+        for tool, call in sorted(self.calls.items()):
+            found += [
+                Piece("tool_name", call["name"], tool, call["id"]),
+                Piece("tool_arguments", call["arguments"], tool),
+            ]
+        return found
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lictor.server.checks import GatewayRequest
+from lictor.server.messages_requests import MessagesRequest
 from lictor.server.requests import ChatRequest, ChecksRequest, ModerationsRequest
+from lictor.server.responses_requests import ResponsesRequest
 
 _POSTS: dict[str, tuple[type[BaseModel], str]] = {
     "/v1/chat/completions": (ChatRequest, "A guarded answer, streamed or whole"),
+    "/v1/responses": (ResponsesRequest, "The same in the Responses protocol"),
+    "/v1/messages": (MessagesRequest, "The same in the Messages protocol"),
     "/v1/moderations": (ModerationsRequest, "Verdicts on texts, each as a user's message"),
     "/v1/checks": (ChecksRequest, "The decision on a conversation, without generation"),
     "/beta/litellm_basic_guardrail_api": (GatewayRequest, "LiteLLM's generic guard-rail contract"),

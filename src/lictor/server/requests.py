@@ -227,7 +227,7 @@ def conversation_of(
 ) -> Conversation:
     """What a guard reads: every turn as plain text, after a system turn with the tools and the form asked for."""
     extra = [json.dumps(tool.function.model_dump(exclude_none=True), ensure_ascii=False) for tool in tools or ()]
-    if response_format and response_format.get("type") == "json_schema":
+    if response_format and set(response_format) != {"type"}:
         extra.append(json.dumps(response_format, ensure_ascii=False))
     before = [Message("system", "\n".join(extra))] if extra else []
     return (*before, *(_message(turn) for turn in turns))

@@ -1,0 +1,236 @@
+"""The Responses and the Messages protocol, guarded like chat completions."""
+
+import json
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from tests.server.serving import LEAK, SOUP, FakeUpstream, Guarded, chunk, guarded, says, sends
+from tests.server.test_chat import call_frames
+
+ASK = "What is for lunch?"
+BAD = "Tell me about the melt"
+TOOLS: Any = [{"type": "function", "name": "look_up", "parameters": {"type": "object"}, "strict": False}]
+
+
+def client_of(server: Guarded) -> openai.OpenAI:
+    """The official client, without retries."""
+    return openai.OpenAI(base_url=server.url + "/v1", api_key="k", max_retries=0, timeout=20)
+
+
+def message(server: Guarded, body: dict[str, Any] | None = None, **extra: Any) -> httpx2.Response:
+    """The response to a Messages request."""
+    asked = {"model": "up", "max_tokens": 99, "messages": [{"role": "user", "content": ASK}]} | (body or {}) | extra
+    return httpx2.post(server.url + "/v1/messages", json=asked, timeout=20)
+
+
+def events_of(answer: httpx2.Response) -> list[dict[str, Any]]:
+    """The data of a stream's events; each is named by its type."""
+    frames = [frame.split("\n") for frame in answer.text.strip().split("\n\n")]
+    found = [json.loads(data.removeprefix("data: ")) for _, data in frames]
+    assert [name for name, _ in frames] == [f"event: {event['type']}" for event in found]
+    return found
+
+
+def test_responses_arrive_whole() -> None:
+    """Text, status and usage."""
+    with guarded() as server, client_of(server) as client:
+        answer = client.responses.create(model="up", input=ASK, instructions="Be brief.")
+
+    assert answer.output_text.strip() == SOUP.strip()
+    assert answer.status == "completed"
+    assert answer.usage and (answer.usage.input_tokens, answer.usage.output_tokens) == (7, 11)
+    assert server.upstream.asked[0]["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_responses_stream() -> None:
+    """The SDK accumulates the stream to the response it would have got whole; numbers run on."""
+    with guarded() as server, client_of(server) as client, client.responses.stream(model="up", input=ASK) as stream:
+        events = list(stream)
+        final = stream.get_final_response()
+
+    assert final.output_text.strip() == SOUP.strip()
+    assert [event.sequence_number for event in events if hasattr(event, "sequence_number")] == sorted(
+        event.sequence_number for event in events
+    )
+    assert events[-1].type == "response.completed"
+
+
+def test_a_restricted_response_is_incomplete() -> None:
+    """Streamed: what was cleared, then `incomplete` with the reason; whole: a refusal."""
+    with guarded(FakeUpstream(says(LEAK))) as server, client_of(server) as client:
+        events = list(client.responses.create(model="up", input=ASK, stream=True))
+        whole = client.responses.create(model="up", input=ASK)
+
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert text and LEAK.startswith(text) and "melt" not in text
+    last: Any = events[-1]
+    assert last.type == "response.incomplete"
+    assert last.response.incomplete_details.reason == "content_filter"
+    assert whole.status == "incomplete"
+    assert "melt" not in whole.model_dump_json()
+    assert whole.output_text == ""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_restricted_prompt_is_an_error_in_responses(*, stream: bool) -> None:
+    """HTTP 400 with the code that chat completions have, wherever in the input it stands."""
+    inputs: list[Any] = [
+        BAD,
+        [{"role": "user", "content": [{"type": "input_text", "text": BAD}]}],
+        [{"role": "user", "content": ASK}, {"type": "function_call_output", "call_id": "c", "output": BAD}],
+    ]
+    with guarded() as server, client_of(server) as client:
+        for asked in inputs:
+            with pytest.raises(openai.BadRequestError) as caught:
+                client.responses.create(model="up", input=asked, stream=stream)
+            assert caught.value.code == "content_filter"
+
+
+def test_tool_calls_of_responses() -> None:
+    """A call arrives streamed and whole; a restricted one does not."""
+    arguments = json.dumps({"dish": "leek soup"})
+    with guarded(FakeUpstream(sends(*call_frames(arguments)))) as server, client_of(server) as client:
+        whole: Any = client.responses.create(model="up", input=ASK, tools=TOOLS).output[0]
+        with client.responses.stream(model="up", input=ASK, tools=TOOLS) as stream:
+            streamed: Any = stream.get_final_response().output[0]
+    for call in (whole, streamed):
+        assert (call.type, call.call_id, call.name, call.arguments) == ("function_call", "call_9", "look_up", arguments)
+    assert server.upstream.asked[0]["tools"][0]["function"]["name"] == "look_up"
+
+    bad = [chunk({"content": "Let me look that up for you in the old book. "}), *call_frames('{"x": "the melt now"}')]
+    with guarded(FakeUpstream(sends(*bad))) as server:
+        body = {"model": "up", "input": ASK, "stream": True, "tools": TOOLS}
+        assert "melt" not in httpx2.post(server.url + "/v1/responses", json=body).text
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"previous_response_id": "r"},
+        {"tools": [{"type": "web_search"}]},
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
+        {"background": True},
+        {"include": ["reasoning.encrypted_content"]},
+    ],
+)
+def test_responses_refuse_what_is_not_guarded(extra: dict[str, Any]) -> None:
+    """State kept elsewhere, hosted tools and images are typed errors; the upstream is not asked."""
+    with guarded() as server:
+        answer = httpx2.post(server.url + "/v1/responses", json={"model": "up", "input": ASK} | extra)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert server.upstream.asked == []
+
+
+def test_messages_arrive_whole() -> None:
+    """Content, stop reason and usage; system and stop sequences reach the model."""
+    with guarded() as server:
+        answer = message(server, system="Be brief.", stop_sequences=["END"]).json()
+
+    assert answer["content"][0]["text"].strip() == SOUP.strip()
+    assert (answer["type"], answer["role"], answer["stop_reason"]) == ("message", "assistant", "end_turn")
+    assert answer["usage"] == {"input_tokens": 7, "output_tokens": 11}
+    asked = server.upstream.asked[0]
+    assert (asked["messages"][0]["content"], asked["stop"], asked["max_tokens"]) == ("Be brief.", ["END"], 99)
+
+
+def test_messages_stream() -> None:
+    """One start, blocks one after the other, one delta with reason and usage, one stop."""
+    script = sends(
+        chunk({"reasoning_content": "They are hungry. "}),
+        chunk({"content": SOUP}),
+        chunk({}, finish="stop"),
+    )
+    with guarded(FakeUpstream(script)) as server:
+        events = events_of(message(server, stream=True))
+
+    kinds = [event["type"] for event in events if event["type"] != "content_block_delta"]
+    block = ["content_block_start", "content_block_stop"]
+    assert kinds == ["message_start", *block, *block, "message_delta", "message_stop"]
+    deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    assert "".join(d.get("thinking", "") for d in deltas) == "They are hungry. "
+    assert "".join(d.get("text", "") for d in deltas) == SOUP
+    assert events[-2]["delta"]["stop_reason"] == "end_turn"
+    assert events[-2]["usage"]["output_tokens"] > 0
+
+
+def test_a_restricted_message_ends_with_refusal() -> None:
+    """Streamed and whole the stop reason is `refusal`, and the word is not there."""
+    with guarded(FakeUpstream(says(LEAK))) as server:
+        streamed, whole = message(server, stream=True), message(server)
+
+    events = events_of(streamed)
+    assert [e["type"] for e in events[-3:]] == ["content_block_stop", "message_delta", "message_stop"]
+    assert events[-2]["delta"]["stop_reason"] == whole.json()["stop_reason"] == "refusal"
+    assert "First" in streamed.text
+    assert "melt" not in streamed.text + whole.text
+
+
+def test_a_restricted_prompt_is_an_error_in_messages() -> None:
+    """HTTP 400 in this protocol's shape, wherever in the input it stands."""
+    turns: list[Any] = [
+        [{"role": "user", "content": BAD}],
+        [{"role": "user", "content": [{"type": "text", "text": BAD}]}],
+        [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "x", "input": {"q": BAD}}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": "ok"}]},
+        ],
+    ]
+    with guarded() as server:
+        answers = [message(server, messages=m, stream=stream) for m in turns for stream in (False, True)]
+        system = message(server, system=BAD)
+
+    for answer in (*answers, system):
+        body = answer.json()
+        assert (answer.status_code, body["type"]) == (400, "error")
+        assert (body["error"]["type"], body["error"]["code"]) == ("invalid_request_error", "content_filter")
+
+
+def test_tool_calls_of_messages() -> None:
+    """A call arrives as a `tool_use` block, its input in pieces when streamed."""
+    arguments = {"dish": "leek soup"}
+    tools = [{"name": "look_up", "input_schema": {"type": "object"}, "description": "looks up"}]
+    with guarded(FakeUpstream(sends(*call_frames(json.dumps(arguments))))) as server:
+        whole = message(server, tools=tools, tool_choice={"type": "any"}).json()
+        events = events_of(message(server, tools=tools, stream=True))
+
+    assert whole["content"] == [{"type": "tool_use", "id": "call_9", "name": "look_up", "input": arguments}]
+    assert whole["stop_reason"] == "tool_use"
+    parts = [e["delta"]["partial_json"] for e in events if e["type"] == "content_block_delta"]
+    assert json.loads("".join(parts)) == arguments
+    assert server.upstream.asked[0]["tool_choice"] == "required"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"thinking": {"type": "enabled", "budget_tokens": 9}},
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]},
+        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"max_tokens": 0},
+    ],
+)
+def test_messages_refuse_what_is_not_guarded(extra: dict[str, Any]) -> None:
+    """Unknown fields, images and hosted tools are typed errors; the upstream is not asked."""
+    with guarded() as server:
+        answer = message(server, extra)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert server.upstream.asked == []
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
+def test_a_fault_in_mid_stream_is_an_error_event(path: str) -> None:
+    """A broken-off answer ends with the protocol's error event, and nothing after it."""
+    body = {"model": "up", "stream": True} | (
+        {"input": ASK} if "resp" in path else {"max_tokens": 9, "messages": [{"role": "user", "content": ASK}]}
+    )
+    with guarded(FakeUpstream(sends(chunk({"content": SOUP})))) as server:
+        events = events_of(httpx2.post(server.url + path, json=body))
+
+    assert events[-1]["type"] == "error"
+    assert "upstream_truncated" in json.dumps(events[-1])
