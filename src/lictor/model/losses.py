@@ -40,9 +40,14 @@ def annealed_maximum_loss(logits: Tensor, labels: Tensor, mask: Tensor, weight: 
     return per_sequence.mean()
 
 
-def readout_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of one logit per sequence. Shapes: (batch,), (batch,)."""
-    return functional.binary_cross_entropy_with_logits(logits.float(), labels.float())
+def readout_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Binary cross-entropy of one logit per sequence. Shapes: (batch,), (batch,).
+
+    With `smoothing` the targets are that share of the way to one half: a logit then has an end it may reach, and the
+    hardest permitted prompts do not run far above the easier restricted ones.
+    """
+    target = labels.float() * (1 - smoothing) + smoothing / 2
+    return functional.binary_cross_entropy_with_logits(logits.float(), target)
 
 
 def next_token_loss(hidden: Tensor, unembedding: Tensor, token_ids: Tensor, mask: Tensor, at: Tensor) -> Tensor:

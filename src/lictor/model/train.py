@@ -46,6 +46,8 @@ class TrainingConfig:
     """Weight of the next-token term of the stream loss; the paper's lambda, whose value it does not give."""
     next_token_share: float = 0.06
     """Share of positions the next-token term is estimated on."""
+    label_smoothing: float = 0.1
+    """Of the readout loss alone, in 0..1."""
     seed: int = 0
 
 
@@ -98,7 +100,7 @@ def train_head(
         batch = [examples[i] for i in steps[at]]
         with torch.autocast(backbone.device.type, torch.bfloat16, enabled=is_bf16):
             if kind == "input":
-                loss = _input_loss(head, read, batch)
+                loss = _input_loss(head, read, batch, config.label_smoothing)
             else:
                 terms = _StreamTerms(maximum_weight(at / len(steps)), config, backbone.unembed.weight)
                 loss = _stream_loss(
@@ -128,12 +130,12 @@ def _plan(examples: Sequence[Labelled], config: TrainingConfig) -> list[list[int
     return steps[: max(1, round(config.epochs * len(whole)))]
 
 
-def _input_loss(head: Head, hidden: Sequence[Tensor], examples: Sequence[Labelled]) -> Tensor:
+def _input_loss(head: Head, hidden: Sequence[Tensor], examples: Sequence[Labelled], smoothing: float) -> Tensor:
     padded, mask = _pad(hidden)
     final = head.layers(padded, mask)
     last = mask.sum(-1) - 1
     logits = head.read(final[torch.arange(len(examples)), last])
-    return readout_loss(logits, torch.tensor([e.label for e in examples], device=logits.device))
+    return readout_loss(logits, torch.tensor([e.label for e in examples], device=logits.device), smoothing)
 
 
 class _StreamTerms(NamedTuple):

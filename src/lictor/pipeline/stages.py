@@ -25,6 +25,7 @@ from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
+from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, answer_ids
 from lictor.model.text import MAX_INPUT_TOKENS, input_ids
@@ -41,8 +42,9 @@ Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
 StageName = Literal["data", "input", "stream", "policy", "guard"]
-WRAPPED_SHARE = 0.25
-"""Disguised copies per calibration conversation: thresholds are fitted on wrapped benign text too."""
+WRAPPED_EVERY = {"validation": 4, "calibration": 2, "test": 4}
+"""One disguised copy for every so many conversations of a split: thresholds are fitted on wrapped text too. The split
+that sets their level draws as many from each source, and this is its smallest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
         LictorError: A stage failed, or the data did not pass the audit; what was finished before is kept.
     """
     inputs = read_inputs(project)
+    locate(project.config.training.backbone)  # before hours of data: a name mistyped is told at once
     reports: list[StageReport] = []
     data = _stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
@@ -326,7 +329,7 @@ def trace_splits(
     ]
     held = [e for e in examples if e.split != "train"] + pools
     wrapped = augment(
-        [e for i, e in enumerate(held) if i % round(1 / WRAPPED_SHARE) == 0],
+        [e for i, e in enumerate(held) if i % WRAPPED_EVERY[e.split or "validation"] == 0],
         _plan_config(inputs.project, per_example=1),
     )
     for at, split in enumerate(("validation", "calibration", "test")):
