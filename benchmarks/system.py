@@ -10,7 +10,7 @@ wrapper-matched rates, false positives by source and bucket.
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +36,15 @@ from lictor.evaluation.measures import (
 from lictor.evaluation.questions import Domain, load
 from lictor.evaluation.results import record
 from lictor.evaluation.suite import Strategy, build_attacks, build_permitted, deal_strategies, ordinary_requests
-from lictor.evaluation.targets import WorstCaseTarget
+from lictor.evaluation.targets import Answer, Attack, ModelTarget, Target, WorstCaseTarget
 from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard as PlainGuard
+from lictor.llm.load import load_chat_model
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.stages import item_of, read_inputs
 from lictor.pipeline.stages import plan as plan_stages
 from lictor.starter.folders import resolve
-from lictor.types import Example, StreamingGuard
+from lictor.types import Example, Sampling, StreamingGuard
 
 HELD_OUT = {"held_out_wrappers": ("hypothetical", "word_trick"), "held_out_codes": ("morse", "acrostic")}
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.json"
@@ -57,14 +58,18 @@ def main() -> None:
     parser.add_argument("--permitted", type=int, default=100, help="permitted requests per suite")
     parser.add_argument("--pool", action="append", default=[], metavar="NAME=FILE", help="more benign conversations")
     parser.add_argument("--pool-limit", type=int, default=400, help="conversations taken of each pool")
+    parser.add_argument("--model", metavar="REFERENCE", help="also ask a real model that has the handbook before it")
+    parser.add_argument("--precision", default="auto", help="of the real model's weights")
     options = parser.parse_args()
     project = load_project(options.project)
     examples = read_dataset(next(s.folder for s in plan_stages(project) if s.stage == "data"))
     guards = {"guard": Guard.load(project.guard), "bag_of_words": bag_of_words_guard(project, examples)}
     domain = load(resolve("starter:emberglass", Path()))
     benign = held_out_benign(project, examples) + pools(options.pool, options.pool_limit)
+    real = real_target(options.model, options.precision, domain) if options.model else None
     for name, guard in guards.items():
-        figures = measure_attacks(name, guard, domain, options.strategies, options.permitted)
+        figures = measure_real(name, guard, domain, real) if real else []
+        figures += measure_attacks(name, guard, domain, options.strategies, options.permitted)
         figures += [replace(f, name=f"{name}/{f.name}") for f in false_positives(guard, benign)]
         record(RESULTS, figures, command=f"python benchmarks/system.py {' '.join(_shown(sys.argv[1:]))}")
         for figure in figures:
@@ -90,6 +95,39 @@ def measure_attacks(name: str, guard: StreamingGuard, domain: Domain, strategies
         allowed = run(guard, target, build_permitted(requests, dealt), covered)
         figures += [replace(f, name=f"{name}/{suite}/{f.name}") for f in _summary(outcomes, allowed)]
     return [f for f in figures if name == "guard" or not f.name.startswith("unguarded")]
+
+
+def real_target(reference: str, precision: str, domain: Domain) -> "_Remembered":
+    """A local model with the handbook in its context, whose answers are made once and shown to every guard."""
+    model = load_chat_model(reference, precision=precision)
+    return _Remembered(ModelTarget(model, domain, sampling=Sampling(200, 0.0)), {})
+
+
+def measure_real(name: str, guard: StreamingGuard, domain: Domain, target: Target) -> list[Figure]:
+    """Every question in three wordings, asked plainly of a real model, without a guard and behind it."""
+    covered = {question.id: float(len(domain.rubric(question.id))) for question in domain.questions}
+    attacks = build_attacks(domain, [Strategy("plain", (), seed) for seed in range(3)])
+    figures = [
+        replace(attack_success(outcomes, rng=np.random.default_rng(0)), name=f"{title}/real_model/attack_success")
+        for title, outcomes in (
+            ("unguarded", run(None, target, attacks, covered)),
+            (name, run(guard, target, attacks, covered)),
+        )
+    ]
+    return figures if name == "guard" else figures[1:]
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """A target that answers the same attack once."""
+
+    target: Target
+    answers: dict[str, Answer]
+
+    def answer(self, attack: Attack) -> Answer:
+        if attack.id not in self.answers:
+            self.answers[attack.id] = self.target.answer(attack)
+        return self.answers[attack.id]
 
 
 def _summary(outcomes: Sequence[Outcome], allowed: Sequence[Outcome]) -> list[Figure]:
