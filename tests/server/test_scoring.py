@@ -93,6 +93,7 @@ def test_what_nobody_waits_for_is_not_scored() -> None:
             job = asyncio.create_task(thread.stream(Reader(scorer, ()), ScoreRequest(None, IDS)))
             await asyncio.sleep(0.05)
             job.cancel()
+            await asyncio.wait([job])  # cancelled before the thread is let go on
             gate.set()
             await blocking
             await thread.call(lambda: None)
