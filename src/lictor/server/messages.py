@@ -13,7 +13,7 @@ from lictor.server.blocks import BlockStyle
 from lictor.server.chat import AnswerHead, WholeAnswer
 from lictor.server.errors import ServiceError
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, FlowEvent
-from lictor.server.outline import Block, BlockEvent, Closed, Grown, Opened, Outline
+from lictor.server.outline import Block, BlockEvent, Closed, Grown, Opened, Outline, blocks_of
 from lictor.server.requests import ChatRequest
 from lictor.server.sse import frame
 from lictor.server.upstream_wire import FinishReason, Piece
@@ -153,13 +153,10 @@ def _stream(head: AnswerHead, _: ChatRequest, style: BlockStyle) -> MessagesStre
 
 def _whole(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict[str, object]:
     (choice,) = answer.choices
-    outline = Outline()
     pieces = choice.pieces()
     if choice.reason == "content_filter":
         pieces = [Piece("content", style.section.replacement or style.section.message)]
-    for piece in pieces:
-        outline.take(piece)
-    content = [_content(block, is_done=True) for block in outline.blocks]
+    content = [_content(block, is_done=True) for block in blocks_of(pieces)]
     return message_body(head, content, choice.reason, answer.usage)
 
 

@@ -4,6 +4,7 @@ In: cleared pieces of one choice, in order. Out: blocks opened, grown and closed
 calls of tools stay open to the end, since they may take turns. Knows no wire format.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -90,6 +91,14 @@ class Outline:
         else:
             self._text = block
         return block
+
+
+def blocks_of(pieces: Iterable[Piece]) -> list[Block]:
+    """The blocks of a whole choice."""
+    outline = Outline()
+    for piece in pieces:
+        outline.take(piece)
+    return outline.blocks
 
 
 def _kind(piece: Piece) -> Kind:

@@ -13,7 +13,7 @@ from lictor.server.blocks import BlockStyle
 from lictor.server.chat import AnswerHead, WholeAnswer
 from lictor.server.errors import ServiceError
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, FlowEvent
-from lictor.server.outline import Block, BlockEvent, Closed, Grown, Opened, Outline
+from lictor.server.outline import Block, BlockEvent, Closed, Grown, Opened, Outline, blocks_of
 from lictor.server.requests import ChatRequest
 from lictor.server.sse import frame
 from lictor.server.upstream_wire import FinishReason, Piece, Usage
@@ -178,13 +178,10 @@ def _stream(head: AnswerHead, _: ChatRequest, style: BlockStyle) -> ResponsesStr
 
 def _whole(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict[str, object]:
     (choice,) = answer.choices
-    outline = Outline()
     pieces = choice.pieces()
     if choice.reason == "content_filter":
         pieces = [Piece("refusal", style.section.replacement or style.section.message)]
-    for piece in pieces:
-        outline.take(piece)
-    return response_body(head, [item_body(head, block) for block in outline.blocks], choice.reason, answer.usage)
+    return response_body(head, [item_body(head, block) for block in blocks_of(pieces)], choice.reason, answer.usage)
 
 
 RESPONSES = Dialect("responses", "resp_", _stream, _whole)
