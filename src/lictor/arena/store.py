@@ -4,6 +4,7 @@ In: decisions over a `State`. Out: entries written whole or not at all. Every de
 transaction that logs it, so of two that race the second is decided on what the first wrote. Knows no page and no rule.
 """
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -215,9 +216,9 @@ def _engine(url: str, wait_s: float) -> Engine:
         raise UsageError(f"expected the address of a database (sqlite:///file.db), got {url!r}: {error}") from error
 
     @sa_event.listens_for(engine, "connect")
-    def on_connect(raw: object, _record: object) -> None:  # pyright: ignore[reportUnusedFunction] - registered above
-        raw.isolation_level = None  # type: ignore[attr-defined]
-        cursor = raw.cursor()  # type: ignore[attr-defined]
+    def on_connect(raw: sqlite3.Connection, _record: object) -> None:  # pyright: ignore[reportUnusedFunction] - registered above
+        raw.isolation_level = None
+        cursor = raw.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
