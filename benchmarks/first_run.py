@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import bootstrap
 
 from lictor.evaluation.measures import Figure
-from lictor.evaluation.results import record
+from lictor.evaluation.results import record, stamp_now
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
@@ -31,15 +31,15 @@ def main() -> None:
     parser.add_argument("--clone", type=Path, help="a clone in which `make demo > demo.log` has run")
     options = parser.parse_args()
     if options.clone:
-        figures = measure(options.clone)
+        figures, stamp = measure(options.clone), stamp_now(options.clone)
     else:
         with tempfile.TemporaryDirectory() as folder:
             clone = Path(folder) / "lictor"
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)  # noqa: S603, S607 -- fixed command
             with (clone / "demo.log").open("w") as log:
                 subprocess.run(["make", "demo"], cwd=clone, stdout=log, check=True)  # noqa: S607 -- fixed command
-            figures = measure(clone)
-    record(ROOT / "docs" / "results.json", figures, command="python benchmarks/first_run.py")
+            figures, stamp = measure(clone), stamp_now(clone)
+    record(ROOT / "docs" / "results.json", figures, "python benchmarks/first_run.py", stamp)
     for figure in figures:
         print(f"{figure.name}: {figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f}) {figure.unit}, n {figure.n}")
 

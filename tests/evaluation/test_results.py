@@ -63,3 +63,11 @@ def test_tables_are_grouped_and_show_interval_count_and_command(tmp_path: Path) 
 def test_outside_a_repository_the_commit_is_unknown(tmp_path: Path) -> None:
     """The stamp never fails for want of a repository."""
     assert stamp_now(tmp_path).commit == "unknown"
+
+
+def test_a_single_run_is_shown_without_an_interval(tmp_path: Path) -> None:
+    """One measurement has no spread, and the page does not pretend to one."""
+    path = tmp_path / "results.json"
+    record(path, [Figure("first_run/in_all", 16.0, 16.0, 16.0, 1, "minutes")], "run it", STAMP)
+
+    assert "| in_all | 16 minutes | none | 1 |" in render(read(path))

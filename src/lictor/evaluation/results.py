@@ -103,7 +103,8 @@ def _line(row: Row) -> str:
     unit = str(row["unit"])
     value, low, high = (_number(cast(float, row[field]), unit) for field in ("value", "low", "high"))
     shown = value if unit == "share" else f"{value} {unit}"
-    return f"| {(rest or group).replace('|', chr(92) + '|')} | {shown} | {low} to {high} | {row['n']:,} |"
+    interval = "none" if row["n"] == 1 else f"{low} to {high}"
+    return f"| {(rest or group).replace('|', chr(92) + '|')} | {shown} | {interval} | {row['n']:,} |"
 
 
 def _number(value: float, unit: str) -> str:
