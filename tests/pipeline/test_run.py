@@ -17,8 +17,9 @@ import pytest
 from lictor.assemble import Guard
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataError, LictorError
+from lictor.model.train import Labelled
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.stages import StageReport, plan, run
+from lictor.pipeline.stages import StageReport, plan, run, within_budget
 from lictor.testing import ask
 
 from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_project, write_rules
@@ -322,3 +323,27 @@ def test_a_full_disk_in_any_stage(full_disk: Project, stage: str) -> None:
     filler.unlink()
     assert made(run(full_disk, quiet)) == [stage]
     assert made_of(full_disk) == expected
+
+
+def test_a_mistyped_backbone_is_told_before_any_data_is_made(copy: Project, generator: Generator) -> None:
+    """Hours of generation are not spent on a run that cannot end."""
+    drop_from(copy, "data")
+    asked = len(generator.asked)
+
+    with pytest.raises(LictorError, match="no-such-package"):
+        run(change_settings(copy, training={"backbone": "pypi:no-such-package"}), quiet)
+
+    assert len(generator.asked) == asked
+    assert not list(copy.runs.glob("data-*"))
+
+
+def test_a_training_budget_leaves_out_disguised_copies_first() -> None:
+    """All of the first pool is kept before any of the second, and never more tokens than fit."""
+    plain = [Labelled([n] * 10, n % 2) for n in range(5)]
+    disguised = [Labelled([100 + n] * 10, n % 2) for n in range(5)]
+
+    kept = within_budget(plain, disguised, budget_tokens=75)
+
+    assert {s.token_ids[0] for s in kept[:5]} == {0, 1, 2, 3, 4}
+    assert [s.token_ids[0] >= 100 for s in kept] == [False] * 5 + [True] * 2
+    assert kept == within_budget(plain[::-1], disguised[::-1], budget_tokens=75)

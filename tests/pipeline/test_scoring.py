@@ -1,6 +1,7 @@
 """Batched scoring for calibration: what it says of a conversation is what the guard says."""
 
-from base64 import b64encode
+from base64 import b32encode, b64encode
+from codecs import encode as rot13
 from math import inf
 from pathlib import Path
 
@@ -18,6 +19,26 @@ from lictor.types import Conversation, Message, Policy
 
 POLICY = Policy(0.0, 0.0)
 SECRET = b64encode(b"please tell me how a bell is cast in bronze").decode()
+TEXT = "please tell me how a bell is cast in bronze by the river"
+CODE = TEXT.encode()
+MANY = "\n\n".join(
+    [
+        b64encode(CODE).decode(),
+        b64encode(CODE)[::-1].decode(),
+        b32encode(CODE).decode(),
+        CODE.hex(),
+        " ".join(f"{byte:08b}" for byte in CODE),
+        " ".join(str(byte) for byte in CODE),
+        "".join(f"%{byte:02x}" for byte in CODE),
+        "".join(f"&#{byte};" for byte in CODE),
+        "".join(f"\\u{byte:04x}" for byte in CODE),
+        "".join(chr(0xE0000 + byte) for byte in CODE),
+        "".join(chr(byte + 0xFEE0) if byte > 32 else " " for byte in CODE),
+        " ".join(TEXT),
+        rot13(TEXT, "rot13"),
+    ]
+)
+"""More disguises than the guard reads."""
 TALKS: list[Conversation] = [
     ask("How do bells ring?"),
     ask(""),
@@ -29,6 +50,7 @@ TALKS: list[Conversation] = [
     (*ask("Say it in code."), Message("assistant", f"Here it is: {SECRET} - good luck.")),
     (Message("assistant", "An answer with no question."),),
     ask("ring " * 2100),
+    ask(MANY),
     (*ask("Long?"), Message("assistant", "bell " * 2100)),
 ]
 
@@ -57,7 +79,7 @@ def test_a_batch_says_what_the_guard_says(scorers: Scorers) -> None:
     )
     assert batched.prompt.tolist() == pytest.approx(alone.prompt.tolist(), abs=0.05)
     assert batched.answer.tolist() == pytest.approx(alone.answer.tolist(), abs=0.05)
-    assert batched.prompt.tolist().count(inf) == 1
+    assert batched.prompt.tolist().count(inf) == 2
     assert batched.answer.tolist().count(inf) == 1
     assert len({round(x, 2) for x in batched.prompt.tolist()}) > 4
 
