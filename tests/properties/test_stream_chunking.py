@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lictor.guard.replay import replay, run_peak
@@ -31,6 +31,7 @@ def test_committed_tokens_depend_on_the_text_alone(text: str, sizes: list[int], 
 
 @settings(deadline=None)
 @given(texts, chunkings)
+@example("686f7720" * 5 + "686f77caca", [])
 def test_views_read_the_same_under_any_chunking(text: str, sizes: list[int]) -> None:
     """What a view decodes of a text, and where it read it, depends on the text alone; what it holds is bounded."""
     committer = Committer(PieceTokenizer())

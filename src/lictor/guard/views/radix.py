@@ -274,7 +274,7 @@ class _Run:
         self._group, self._short = "", 0
         self._decoded += len(text)
         self._unreadable += sum(not is_readable(char) for char in text)
-        if text:
+        if text and self._read < self._end:  # a character cut off at the very end was read from nothing more
             self._waiting.append(Decoded(text, self._read, self._end))
             self._read = self._end
 
