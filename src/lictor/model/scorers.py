@@ -236,7 +236,7 @@ def _read_on(
     for layer in range(depth if longest else 0):
         joined.update(*_join(states, layer, longest), layer)
     out: Any = decoder(
-        inputs_embeds=hidden, attention_mask=mask, position_ids=places, past_key_values=joined, use_cache=True
+        inputs_embeds=hidden, attention_mask=mask, position_ids=places, cache=joined, use_cache=True
     )
     for layer in range(depth):
         keys, values = _tensors(joined, layer)
