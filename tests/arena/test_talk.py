@@ -138,7 +138,7 @@ def test_a_killed_server_loses_no_delivered_word(tmp_path: Path) -> None:
     ended = revived.store.read(lambda s: s.turns[taken.turn].answer)
     assert ended is not None
     assert (ended.outcome, ended.facts) == ("interrupted", ("f1",))
-    assert history(revived.store, talk)[-1] == Message("user", "How is the pot charged?")
+    assert history(revived.store, taken.turn)[-1] == Message("user", "How is the pot charged?")
     take(revived.store, player=ada, conversation=talk, text="Go on.")
 
 

@@ -114,6 +114,8 @@ class Contest(Setting):
     judge: str = ""
     """Reference of the chat model that grades, where `grader` is `judge`."""
     invited_only: bool = True
+    system_prompt: bool = False
+    """Whether players may write the system prompt of a conversation."""
     terms: Text = TERMS
     limits: Limits = Limits()
     payout: Payout = Payout()

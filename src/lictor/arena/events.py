@@ -109,6 +109,12 @@ class Opened(_Event):
     """The universal attempt it is a part of."""
     question: str = ""
     """What the attempt asks in it."""
+    base: str = ""
+    """The conversation it branches off from."""
+    kept: int = Field(default=0, ge=0)
+    """How many turns it shares with that one, from the first."""
+    has_system: bool = False
+    """Whether the player wrote a system prompt; its words are `words(conversation, "system")`."""
 
 
 class Sent(_Event):

@@ -28,28 +28,26 @@ def successes(arena: Arena, *, constitution: str, with_answers: bool = False) ->
     """
     facts = {fact.id: fact for fact in arena.facts}
     found = [
-        _example(arena, turn, number, facts, constitution=constitution, with_answers=with_answers)
-        for turn, number in arena.store.read(_turns)
+        _example(arena, turn, facts, constitution=constitution, with_answers=with_answers)
+        for turn in arena.store.read(_turns)
     ]
     texts = ["\n".join(dict.fromkeys(m.content for m in x.prompt if m.role == "user")) for x in found]
     return [example for example, is_new in zip(found, keep_distinct(texts), strict=True) if is_new]
 
 
-def _turns(state: State) -> list[tuple[Turn, int]]:
-    """Successful turns of players who consent, and each one's place in its conversation."""
+def _turns(state: State) -> list[Turn]:
+    """Successful turns of players who consent."""
     return [
-        (turn, number)
+        turn
         for talk in state.conversations.values()
         if state.players[talk.player].consent
-        for number, turn in enumerate(talk.turns, start=1)
+        for turn in talk.turns
         if turn.answer is not None and set(turn.answer.facts) - set(turn.answer.fed)
     ]
 
 
-def _example(
-    arena: Arena, turn: Turn, number: int, facts: Mapping[str, Fact], *, constitution: str, with_answers: bool
-) -> Example:
-    messages = history(arena.store, turn.conversation, upto=number)
+def _example(arena: Arena, turn: Turn, facts: Mapping[str, Fact], *, constitution: str, with_answers: bool) -> Example:
+    messages = history(arena.store, turn.id)
     given = turn.answer.facts if turn.answer else ()
     rules = [facts[fact].rule for fact in given if fact in facts]
     if with_answers:

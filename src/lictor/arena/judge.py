@@ -116,7 +116,7 @@ class JudgeGrader:
 
     def _make_plain(self, case: Case) -> tuple[list[str], str | None]:
         """What was delivered in every reading there is, and what the model makes of it where it needs decoding."""
-        delivered = "\n\n".join(turn.delivered for turn in case.turns if turn.delivered)
+        delivered = "\n\n".join(dict.fromkeys(turn.delivered for turn in case.turns if turn.delivered))
         found = readings(delivered)
         if not delivered:
             return found, None

@@ -51,7 +51,6 @@ class _Said(NamedTuple):
     turn: str
     player: str
     conversation: str
-    number: int
 
 
 def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
@@ -89,16 +88,14 @@ def replay(
     """
     contest = arena.store.read(contest_of)
     questions = {fact.id: fact.question or "" for fact in arena.facts}
-    turns = arena.store.read(
-        lambda s: [_Said(t.id, c.player, c.id, n) for c in s.conversations.values() for n, t in enumerate(c.turns, 1)]
-    )
+    turns = arena.store.read(lambda s: [_Said(t.id, c.player, c.id) for c in s.conversations.values() for t in c.turns])
     if most is not None and most < len(turns):
         turns = [turns[int(at)] for at in sorted(rng.choice(len(turns), most, replace=False))]
     for done, turn in enumerate(turns):
         progress(done, len(turns))
         if not wordings(arena.store, [turn.turn])[turn.turn].sent:
             continue
-        messages = history(arena.store, turn.conversation, upto=turn.number)
+        messages = history(arena.store, turn.turn)
         reply = arena.target.reply(messages)
         text = "".join(reply.pieces)
         for name, guard in guards.items():

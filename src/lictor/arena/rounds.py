@@ -14,7 +14,7 @@ from typing import Literal
 from lictor.arena import events as e
 from lictor.arena.contest import Contest
 from lictor.arena.standing import level_of, verdict
-from lictor.arena.state import Conversation, Player, State, Submission
+from lictor.arena.state import Conversation, Player, State, Submission, path
 from lictor.errors import UsageError
 
 Reason = Literal["closed", "unknown", "not_yours", "limit", "busy", "order", "already", "invalid", "invitation"]
@@ -77,15 +77,35 @@ def join(
     return [e.Joined(player=player, role=role, terms=terms, consent=consent, invitation=invitation)]
 
 
-def open_conversation(state: State, *, player: str, conversation: str) -> list[e.Event]:
-    """Begin a conversation."""
+def open_conversation(
+    state: State, *, player: str, conversation: str, base: str = "", kept: int = 0, system_chars: int = 0
+) -> list[e.Event]:
+    """Begin a conversation.
+
+    Args:
+        state: Where the arena stands.
+        player: Whose it is.
+        conversation: Its id.
+        base: A conversation of the player's to branch off from; empty for none.
+        kept: How many turns of it to keep.
+        system_chars: Length of the player's system prompt; 0 for none.
+    """
     contest = _open(state)
+    if base:
+        _check_branch(state, player, base, kept)
+    if system_chars and not contest.system_prompt:
+        raise Declined("invalid", "System prompts are not allowed in this arena.")
+    if system_chars > contest.limits.message_chars:
+        raise Declined("invalid", f"A system prompt has at most {contest.limits.message_chars} characters.")
     mine = _player(state, player).conversations
     if conversation in state.conversations:
         raise Declined("already", "This conversation is open already.")
     if len(mine) >= contest.limits.conversations:
         raise Declined("limit", f"You have {len(mine)} conversations, which is the most allowed; go on in one of them.")
-    return [e.Opened(conversation=conversation, player=player)]
+    opened = e.Opened(
+        conversation=conversation, player=player, base=base, kept=kept if base else 0, has_system=system_chars > 0
+    )
+    return [opened]
 
 
 def send(
@@ -103,7 +123,7 @@ def send(
         raise Declined("already", "This message was taken already.")
     if chars == 0 or chars > limits.message_chars:
         raise Declined("invalid", f"A message has 1 to {limits.message_chars} characters; this one has {chars}.")
-    if len(talk.turns) >= limits.turns:
+    if len(path(state, conversation)) >= limits.turns:
         raise Declined("limit", f"A conversation has at most {limits.turns} messages; open another one.")
     if talk.turns and talk.turns[-1].answer is None:
         raise Declined("busy", "The last message of this conversation is still being answered.")
@@ -242,6 +262,16 @@ def _mine(state: State, player: str, conversation: str) -> Conversation:
     return found
 
 
+def _check_branch(state: State, player: str, base: str, kept: int) -> None:
+    if _mine(state, player, base).attempt:
+        raise Declined("not_yours", "A conversation of a universal attempt has no branches.")
+    turns = path(state, base)
+    if not 0 <= kept <= len(turns):
+        raise Declined("invalid", f"That conversation has {len(turns)} messages; a branch keeps none of them to all.")
+    if any(turn.answer is None for turn in turns[:kept]):
+        raise Declined("busy", "A message to be kept is still being answered.")
+
+
 def _since(times: Sequence[float], start: float) -> int:
     count = 0
     for at in reversed(times):
@@ -262,9 +292,10 @@ def _check_submission(state: State, contest: Contest, sent: e.Submitted, longest
         talk = _mine(state, sent.player, conversation)
         if talk.attempt:
             raise Declined("not_yours", "A conversation of a universal attempt can't be submitted again.")
-        if not talk.turns:
+        turns = path(state, conversation)
+        if not turns:
             raise Declined("invalid", "A conversation you submit holds at least one message.")
-        if talk.turns[-1].answer is None:
+        if turns[-1].answer is None:
             raise Declined("busy", "One of these conversations is still being answered.")
     if not sent.conversations:
         raise Declined("invalid", "Name at least one conversation in which you were given the answer.")

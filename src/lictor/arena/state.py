@@ -37,7 +37,11 @@ class Conversation:
     at: float
     attempt: str = ""
     question: str = ""
+    base: str = ""
+    kept: int = 0
+    has_system: bool = False
     turns: list[Turn] = field(default_factory=list[Turn])
+    """Its own, without those it shares with its base."""
 
 
 @dataclass
@@ -101,6 +105,20 @@ class State:
     """Submissions with an answer no grader has looked at, oldest first."""
 
 
+def path(state: State, conversation: str) -> list[Turn]:
+    """All turns of a conversation, those it shares with the one it branches off from first."""
+    talk = state.conversations[conversation]
+    return [*path(state, talk.base)[: talk.kept], *talk.turns] if talk.base else talk.turns
+
+
+def system_owner(state: State, conversation: str) -> str | None:
+    """The conversation whose system prompt this one has; a branch has that of its base."""
+    talk = state.conversations[conversation]
+    if talk.has_system:
+        return talk.id
+    return system_owner(state, talk.base) if talk.base else None
+
+
 def fold(state: State, entry: e.Entry) -> None:
     """Bring `state` up to `entry`, the next of the log."""
     assert entry.seq > state.seq, f"entry {entry.seq} after {state.seq}"  # noqa: S101 - our own invariant
@@ -152,7 +170,16 @@ def _fold_player(state: State, event: e.Joined | e.ConsentSet | e.Surveyed | e.E
 def _fold_talk(state: State, event: e.Opened | e.Sent | e.Answered, at: float) -> None:
     match event:
         case e.Opened():
-            conversation = Conversation(event.conversation, event.player, at, event.attempt, event.question)
+            conversation = Conversation(
+                event.conversation,
+                event.player,
+                at,
+                event.attempt,
+                event.question,
+                event.base,
+                event.kept,
+                event.has_system,
+            )
             state.conversations[event.conversation] = conversation
             state.players[event.player].conversations.append(event.conversation)
         case e.Sent():

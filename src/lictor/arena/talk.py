@@ -17,7 +17,7 @@ from lictor.arena import events as e
 from lictor.arena.arena import Arena
 from lictor.arena.readings import facts_in
 from lictor.arena.rounds import Declined, answer, send
-from lictor.arena.state import State
+from lictor.arena.state import State, path, system_owner
 from lictor.arena.store import BusyError, Store, Words
 from lictor.arena.targets import Reply
 from lictor.types import Conversation, Decision, GuardEvent, Halted, Message, Refused, Released
@@ -68,24 +68,28 @@ def take(store: Store, *, player: str, conversation: str, text: str, by_arena: b
         decide,
         words=[Words(e.words(turn, "sent"), 0, player, text)],
     )
-    return Taken(turn, conversation, player, history(store, conversation))
+    return Taken(turn, conversation, player, history(store, turn))
 
 
-def history(store: Store, conversation: str, *, upto: int | None = None) -> Conversation:
-    """A conversation as the guard and the target read it; turns that delivered nothing are forgotten.
+def history(store: Store, turn: str) -> Conversation:
+    """What the guard and the target read at a turn: the conversation up to its message.
 
-    Args:
-        store: Where its words are.
-        conversation: Its id.
-        upto: How many of its turns; the last one's answer is left out.
+    The system prompt comes first, where there is one; turns that delivered nothing are forgotten.
     """
-    turns = store.read(lambda s: [turn.id for turn in s.conversations[conversation].turns][:upto])
-    said = wordings(store, turns)
+    before, owner = store.read(lambda s: _before(s, turn))
+    said = wordings(store, [*before, turn])
     messages: list[Message] = []
-    for turn in turns[:-1]:
-        if said[turn].delivered:
-            messages += [Message("user", said[turn].sent), Message("assistant", said[turn].delivered)]
-    return (*messages, Message("user", said[turns[-1]].sent))
+    if owner is not None and (system := store.words(e.words(owner, "system"))):
+        messages.append(Message("system", system))
+    for earlier in before:
+        if said[earlier].delivered:
+            messages += [Message("user", said[earlier].sent), Message("assistant", said[earlier].delivered)]
+    return (*messages, Message("user", said[turn].sent))
+
+
+def own_words(messages: Conversation) -> str:
+    """What the player wrote at a turn: its message, and the system prompt it stands under."""
+    return "\n\n".join(m.content for m in messages if m.role == "system" or m is messages[-1])
 
 
 def wordings(store: Store, turns: Sequence[str]) -> dict[str, Wording]:
@@ -133,7 +137,7 @@ def end_interrupted(arena: Arena) -> int:
             outcome="interrupted",
             guard=arena.guard_version,
             facts=facts_in(said.delivered, arena.facts),
-            fed=facts_in(said.sent, arena.facts),
+            fed=facts_in(own_words(history(arena.store, turn.id)), arena.facts),
             chars=len(said.delivered),
         )
         arena.store.change("server", _ending(ended))
@@ -199,10 +203,17 @@ class _Teller:
             reason=self.reason or (decision.reason if decision else None),
             guard=self._arena.guard_version,
             facts=self._reply.facts(delivered) if self._reply and delivered else (),
-            fed=facts_in(self._taken.messages[-1].content, self._arena.facts),
+            fed=facts_in(own_words(self._taken.messages), self._arena.facts),
             chars=len(delivered),
             seconds=round(seconds, 3),
         )
+
+
+def _before(state: State, turn: str) -> tuple[list[str], str | None]:
+    """Turns before `turn` in its conversation, and whose system prompt they stand under."""
+    conversation = state.turns[turn].conversation
+    turns = [one.id for one in path(state, conversation)]
+    return turns[: turns.index(turn)], system_owner(state, conversation)
 
 
 def _next(pieces: Iterator[str]) -> str | None:

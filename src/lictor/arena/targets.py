@@ -4,11 +4,12 @@ In: a conversation. Out: a `Reply`: the answer in pieces, and which rubric facts
 Knows no guard, player or log.
 
 How the worst-case target understands a free message: it reads the last user turn in every way `readings` knows, and
-weighs the key words of each question in it: the stems of the question's text and ways of asking that few questions and
-no permitted answer share, rarer ones weighing more. The question of most weight is asked, if it weighs `KEY_WEIGHT`. If
-the last turn asks none, the last three user turns are read together, so that an ask cut in pieces is understood.
-Otherwise it gives a permitted answer. It writes its answer in a code where the last turn has one of the sentences that
-transforms ask with, or the name of a transform. It errs towards understanding: it stands for a model that would.
+weighs the key words of each question in it: the stems of the question's text and ways of asking that few questions
+and no permitted answer share, rarer ones weighing more. The question of most weight is asked, if it weighs
+`KEY_WEIGHT`. If the last turn asks none, the system prompt and the last three user turns are read together, so that
+an ask cut in pieces is understood. Otherwise it gives a permitted answer. It writes its answer in a code where the
+last turn, or else the system prompt, has one of the sentences that transforms ask with, or the name of a transform.
+It errs towards understanding: it stands for a model that would.
 """
 
 import re
@@ -113,13 +114,14 @@ class WorstCaseFreeTarget:
     def understand(self, conversation: Conversation) -> Attack:
         """What the last message asks for, and in which code."""
         asked = [message.content for message in conversation if message.role == "user"]
+        system = "\n".join(message.content for message in conversation if message.role == "system")
         last = asked[-1] if asked else ""
-        question = self._question(readings(last)) or self._question([" ".join(asked[-3:])])
+        question = self._question(readings(last)) or self._question([" ".join((system, *asked[-3:]))])
         return Attack(
             id=fingerprint([message.content for message in conversation]),
             question=question,
             messages=conversation,
-            output_chain=output_chain(last),
+            output_chain=output_chain(last) or output_chain(system),
             strategy="free",
             request=None if question else self._topic(last),
         )

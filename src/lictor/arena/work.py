@@ -7,13 +7,14 @@ workers at once do no harm: the second grade of an answer is declined.
 
 import logging
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import NamedTuple
 
 from lictor.arena import events as e
 from lictor.arena.arena import Arena
 from lictor.arena.grading import AnswerGrader, Assessment, Case, SeenTurn
 from lictor.arena.rounds import Declined, grade
-from lictor.arena.state import State, Submission
+from lictor.arena.state import State, Submission, path
 from lictor.arena.talk import Taken, run_turn, take, wordings
 from lictor.errors import LictorError
 
@@ -150,11 +151,11 @@ async def run_universal(arena: Arena) -> int:
 
 def read_case(arena: Arena, todo: Todo) -> Case:
     """An answer with the turns it was taken from."""
-    sent, asked, turns = arena.store.read(lambda s: _of(s, todo))
-    said = wordings(arena.store, [turn.turn for turn in turns])
+    sent, asked, answers = arena.store.read(lambda s: _of(s, todo))
+    said = wordings(arena.store, [answer.turn for _, answer in answers])
     seen = tuple(
-        SeenTurn(turn.turn, turn.conversation, said[turn.turn].sent, said[turn.turn].delivered, turn.facts, turn.fed)
-        for turn in turns
+        SeenTurn(one.turn, talk, said[one.turn].sent, said[one.turn].delivered, one.facts, one.fed)
+        for talk, one in answers
     )
     if sent.form == "universal":
         own = f"{todo.submission}-{todo.question}"
@@ -163,13 +164,21 @@ def read_case(arena: Arena, todo: Todo) -> Case:
     return Case(todo.question, asked, arena.store.words(e.words(todo.submission, todo.question)), seen)
 
 
-def _of(state: State, todo: Todo) -> tuple[e.Submitted, str, list[e.Answered]]:
+def _of(state: State, todo: Todo) -> tuple[e.Submitted, str, list[tuple[str, e.Answered]]]:
+    """A submission, its question's text, and each named conversation's answers until then.
+
+    What a branch shares with its base counts as said in the branch, so that feeding facts first and branching off
+    afterwards earns nothing.
+    """
     submission = state.submissions[todo.submission]
     question = state.contest.question(todo.question) if state.contest else None
-    talks = [state.conversations[name] for name in submission.sent.conversations]
-    answers = [turn.answer for talk in talks for turn in talk.turns if turn.answer and turn.at <= submission.at]
-    if submission.sent.form == "universal":
-        answers = [turn.answer for talk in talks for turn in talk.turns if turn.answer]
+    latest = submission.at if submission.sent.form != "universal" else inf
+    answers = [
+        (name, turn.answer)
+        for name in submission.sent.conversations
+        for turn in path(state, name)
+        if turn.answer and turn.at <= latest
+    ]
     return submission.sent, question.text if question else "", answers
 
 

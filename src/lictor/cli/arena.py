@@ -40,6 +40,7 @@ def create(  # noqa: PLR0917 - options by name
     judge: Annotated[str, typer.Option("--judge", help="Chat model that grades; empty grades by facts.")] = "",
     ask: Annotated[str, typer.Option("--ask", help="Ids of the questions, with commas; empty for all.")] = "",
     everybody: Annotated[bool, typer.Option("--open", help="Everybody may sign up.")] = False,
+    system: Annotated[bool, typer.Option("--system-prompt", help="Players may write a system prompt.")] = False,
     most: Annotated[float, typer.Option("--payout", min=0, help="What a report of all questions earns.")] = 0.0,
 ) -> None:
     """Set an arena up, and print an invitation for its first organiser."""
@@ -59,7 +60,13 @@ def create(  # noqa: PLR0917 - options by name
     )
     paid = contest.payout.model_copy(update={"most": most})
     contest = contest.model_copy(
-        update={"invited_only": not everybody, "payout": paid, "judge": judge, "grader": "judge" if judge else "facts"}
+        update={
+            "invited_only": not everybody,
+            "system_prompt": system,
+            "payout": paid,
+            "judge": judge,
+            "grader": "judge" if judge else "facts",
+        }
     )
     store = _store(database)
     store.change("cli", lambda s: decide(s, contest))

@@ -16,8 +16,8 @@ from lictor.arena.contest import Limits
 from lictor.arena.people import invite, names
 from lictor.arena.rounds import Declined, create, review, set_phase
 from lictor.arena.standing import payouts
-from lictor.arena.state import Player, State, Submission
-from lictor.arena.web.play import Row, marks_of, row_of, transcript
+from lictor.arena.state import Player, State, Submission, path
+from lictor.arena.web.play import Row, marks_of, row_of, system_of, transcript
 from lictor.arena.web.visit import Visit
 from lictor.evaluation.rubric import Mark
 from lictor.starter.folders import PREFIX
@@ -69,7 +69,9 @@ def do_setup(visit: Visit) -> Response:
         guard=guard,
         mark=cast(Mark, mark),
     )
-    contest = contest.model_copy(update={"invited_only": not visit.text("everybody")})
+    contest = contest.model_copy(
+        update={"invited_only": not visit.text("everybody"), "system_prompt": bool(visit.text("system_prompt"))}
+    )
     visit.store.change(visit.me, lambda s: create(s, contest))
     visit.site.arena = visit.site.assemble(visit.store)
     note_start(visit.site.arena)
@@ -137,7 +139,9 @@ def show_talk(visit: Visit) -> Response:
     if talk is None:
         raise Declined("unknown", "There is no such conversation.")
     who = names(visit.store).get(talk.player, "erased")
-    return visit.render("host_talk.html", talk=talk, lines=transcript(visit, talk), who=who)
+    answers = visit.store.read(lambda s: [turn.answer for turn in path(s, talk.id)])
+    lines = list(zip(transcript(visit, talk), answers, strict=False))
+    return visit.render("host_talk.html", talk=talk, lines=lines, system=system_of(visit, talk), who=who)
 
 
 def submissions(visit: Visit) -> Response:

@@ -5,6 +5,7 @@ In: visits. Out: pages of the player's own things alone. Decides nothing: rounds
 
 import secrets
 from typing import NamedTuple
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -13,15 +14,29 @@ from lictor.arena.contest import STRATEGIES
 from lictor.arena.people import names
 from lictor.arena.rounds import Declined, open_conversation, submit, try_universal
 from lictor.arena.standing import leaderboard, level_of, points, questions_of, result, verdict
-from lictor.arena.state import Conversation, State, Submission
+from lictor.arena.state import Conversation, State, Submission, Turn, path, system_owner
 from lictor.arena.store import Words
 from lictor.arena.talk import wordings
 from lictor.arena.web.visit import Visit
+
+MOST_TALKS, TITLE_CHARS = 50, 60
+
+
+class Talk(NamedTuple):
+    """A conversation in a list."""
+
+    id: str
+    title: str
+    """How its first message of its own begins."""
+    messages: int
+    at: float
+    is_branch: bool
 
 
 class Line(NamedTuple):
     """A turn as a transcript shows it."""
 
+    turn: str
     sent: str
     delivered: str
     outcome: str
@@ -57,39 +72,67 @@ def home(visit: Visit) -> Response:
         return visit.render("home.html", level=0, rows=(), talks=())
     level = visit.store.read(lambda s: level_of(s, visit.me))
     rows = visit.store.read(lambda s: _rows(s, visit.me))
-    talks = visit.store.read(lambda s: _talks(s, visit.me))
-    return visit.render("home.html", level=level, rows=rows, talks=talks)
+    return visit.render("home.html", level=level, rows=rows, talks=_talks(visit))
 
 
 def begin_talk(visit: Visit) -> Response:
-    """A new conversation."""
-    name = secrets.token_hex(8)
-    visit.store.change(visit.me, lambda s: open_conversation(s, player=visit.me, conversation=name))
-    return visit.go(f"/talks/{name}")
+    """A new conversation, or a branch of one; `edit` is the turn whose message is to be written anew."""
+    name, system, kept, edit = secrets.token_hex(8), visit.text("system"), visit.text("kept"), visit.text("edit")
+
+    def decide(state: State) -> list[e.Event]:
+        return open_conversation(
+            state,
+            player=visit.me,
+            conversation=name,
+            base=visit.text("base"),
+            kept=int(kept) if kept.isdecimal() else 0,
+            system_chars=len(system),
+        )
+
+    words = [Words(e.words(name, "system"), 0, visit.me, system)] if system else []
+    visit.store.change(visit.me, decide, words=words)
+    return visit.go(f"/talks/{name}?edit={quote(edit)}" if edit else f"/talks/{name}")
 
 
 def show_talk(visit: Visit) -> Response:
-    """A conversation of one's own."""
+    """A conversation of one's own; `edit` fills the field with the message of one of one's turns."""
     talk = visit.store.read(lambda s: _own_talk(s, visit.me, visit.path("id")))
-    talks = visit.store.read(lambda s: _talks(s, visit.me))
     level = visit.store.read(lambda s: level_of(s, visit.me))
-    return visit.render("talk.html", talk=talk, lines=transcript(visit, talk), talks=talks, level=level)
+    edit = visit.request.query_params.get("edit", "")
+    return visit.render(
+        "talk.html",
+        talk=talk,
+        lines=transcript(visit, talk),
+        system=system_of(visit, talk),
+        talks=_talks(visit),
+        level=level,
+        draft=visit.store.words(e.words(edit, "sent"))
+        if visit.store.read(lambda s: _is_own(s, visit.me, edit))
+        else "",
+    )
 
 
 def transcript(visit: Visit, talk: Conversation) -> list[Line]:
-    """A conversation's turns with their words."""
-    said = wordings(visit.store, [turn.id for turn in talk.turns])
+    """A conversation's turns with their words, those it shares with its base first."""
+    turns = visit.store.read(lambda s: list(path(s, talk.id)))
+    said = wordings(visit.store, [turn.id for turn in turns])
     return [
-        Line(said[turn.id].sent, said[turn.id].delivered, turn.answer.outcome if turn.answer else "")
-        for turn in talk.turns
+        Line(turn.id, said[turn.id].sent, said[turn.id].delivered, turn.answer.outcome if turn.answer else "")
+        for turn in turns
     ]
+
+
+def system_of(visit: Visit, talk: Conversation) -> str:
+    """The system prompt a conversation stands under; empty for none."""
+    owner = visit.store.read(lambda s: system_owner(s, talk.id))
+    return visit.store.words(e.words(owner, "system")) if owner else ""
 
 
 def show_submit(visit: Visit) -> Response:
     """The form to submit a report or a level's answer; `parent` resubmits."""
     parent = visit.request.query_params.get("parent", "")
     contest, level = visit.store.read(lambda s: (s.contest, level_of(s, visit.me)))
-    talks = visit.store.read(lambda s: [talk for talk in _talks(s, visit.me) if talk.turns])
+    talks = [talk for talk in _talks(visit) if talk.messages]
     asked = contest.questions if contest else ()
     if contest is not None and contest.mode == "levels":
         asked = contest.questions[level : level + 1]
@@ -221,9 +264,30 @@ def _own_submission(state: State, player: str, name: str) -> Submission:
     return submission
 
 
-def _talks(state: State, player: str) -> list[Conversation]:
-    talks = (state.conversations[name] for name in reversed(state.players[player].conversations))
-    return [talk for talk in talks if not talk.attempt][:50]
+def _is_own(state: State, player: str, turn: str) -> bool:
+    known = state.turns.get(turn)
+    return known is not None and state.conversations[known.conversation].player == player
+
+
+def _talks(visit: Visit) -> list[Talk]:
+    """One's conversations, the newest first."""
+
+    def look(state: State) -> list[tuple[Conversation, list[Turn]]]:
+        mine = (state.conversations[name] for name in reversed(state.players[visit.me].conversations))
+        return [(talk, list(path(state, talk.id))) for talk in mine if not talk.attempt][:MOST_TALKS]
+
+    talks = visit.store.read(look)
+    firsts = {talk.id: e.words((talk.turns or turns)[0].id, "sent") for talk, turns in talks if turns}
+    said = visit.store.words_of(list(firsts.values()))
+    return [
+        Talk(talk.id, _title(said.get(firsts.get(talk.id, ""), "")), len(turns), talk.at, bool(talk.base))
+        for talk, turns in talks
+    ]
+
+
+def _title(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_CHARS else f"{line[:TITLE_CHARS]}…"
 
 
 def _rows(state: State, player: str) -> list[Row]:

@@ -10,6 +10,25 @@ function part(kind, text, parent) {
   return made;
 }
 
+function branch(label, fields, article) {
+  const made = document.createElement("form"), button = document.createElement("button");
+  const all = { csrf: form.elements.csrf.value, base: form.action.split("/").pop(), ...fields };
+  made.method = "post";
+  made.action = "/talks";
+  made.className = "branch";
+  for (const [name, value] of Object.entries(all)) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = name;
+    field.value = value;
+    made.append(field);
+  }
+  button.className = "link";
+  button.textContent = label;
+  made.append(button);
+  article.append(made);
+}
+
 function frame(block) {
   let name = "message", data = "";
   for (const line of block.split("\n")) {
@@ -30,7 +49,13 @@ async function read(response, delivered, article) {
     for (const block of blocks) {
       const { name, value: told } = frame(block);
       if (name === "text") delivered.textContent += told.text;
-      if (name === "end") { ended = true; if (told.note) part("note " + told.outcome, told.note, article); }
+      if (name === "end") {
+        ended = true;
+        if (told.note) part("note " + told.outcome, told.note, article);
+        const kept = turns.querySelectorAll(".turn").length;
+        branch("Branch after this", { kept }, article);
+        branch("Edit in a branch", { kept: kept - 1, edit: told.turn }, article);
+      }
     }
   }
   if (!ended) part("note error", "The connection was lost. Reload the page to see what was kept.", article);
