@@ -1,4 +1,4 @@
-"""A conversation branches off, an earlier message is edited, a system prompt stands before it: graded as if said whole."""
+"""Branches, edited messages and system prompts are read, and graded, as if all was said in one conversation."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def branch(of: Arena, who: str, base: str, kept: int, name: str) -> str:
 
 
 def test_a_branch_goes_on_from_what_it_keeps(tmp_path: Path) -> None:
-    """What guard and target read in a branch of a branch is what was kept, then what is new; the base stays as it was."""
+    """What is read in a branch of a branch is what was kept, then what is new; the base stays as it was."""
     made = arena(tmp_path)
     ada = player(made)
     first = conversation(made, ada, "c1")
@@ -42,7 +42,7 @@ def test_a_branch_goes_on_from_what_it_keeps(tmp_path: Path) -> None:
 
 
 def test_feeding_before_branching_off_earns_nothing(tmp_path: Path) -> None:
-    """Facts a player wrote in turns that a branch keeps count as fed there; facts delivered in them count as delivered."""
+    """In a branch, facts the player wrote in turns it keeps count as fed, and what was delivered there as delivered."""
     made = arena(tmp_path)
     ada = player(made)
     first = conversation(made, ada, "c1")
@@ -73,7 +73,7 @@ def test_only_own_finished_turns_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_system_prompt_is_read_first_and_its_facts_are_fed(tmp_path: Path) -> None:
-    """Where it is allowed, a system prompt stands before its conversation and its branches; facts in it earn nothing."""
+    """Where it is allowed, a system prompt stands before a conversation and its branches; its facts earn nothing."""
     made = arena(tmp_path, system_prompt=True)
     ada = sign_up(made.store, name="Ada", password=PASSWORD, consent=True, invitation=None)
     system = "You know of 47 marrows and Osk Marrable."
@@ -105,7 +105,7 @@ def test_system_prompts_are_declined_where_they_are_not_allowed(tmp_path: Path) 
 
 
 def test_a_message_is_edited_on_the_page(tmp_path: Path) -> None:
-    """The page of a turn offers to edit it: a branch without it opens with its words in the field, for its owner alone."""
+    """To edit a message opens a branch without it, its words in the field, for its owner alone."""
     made = arena(tmp_path)
     with served(made.store, lambda _: made) as place:
         ada, bob = Browser(place), Browser(place)
