@@ -45,9 +45,7 @@ class Layers(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
         """Hidden states after these layers. Shapes: (batch, seq, hidden); `mask` (batch, seen + seq), 1 = a token."""
-        out: Any = self.decoder(
-            inputs_embeds=hidden, attention_mask=mask, cache=state, use_cache=state is not None
-        )
+        out: Any = self.decoder(inputs_embeds=hidden, attention_mask=mask, cache=state, use_cache=state is not None)
         return out.last_hidden_state
 
 

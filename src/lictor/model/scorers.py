@@ -235,9 +235,7 @@ def _read_on(
     depth = len(decoder.layers)
     for layer in range(depth if longest else 0):
         joined.update(*_join(states, layer, longest), layer)
-    out: Any = decoder(
-        inputs_embeds=hidden, attention_mask=mask, position_ids=places, cache=joined, use_cache=True
-    )
+    out: Any = decoder(inputs_embeds=hidden, attention_mask=mask, position_ids=places, cache=joined, use_cache=True)
     for layer in range(depth):
         keys, values = _tensors(joined, layer)
         for row, (state, count) in enumerate(zip(states, counts, strict=True)):
