@@ -119,7 +119,7 @@ def test_a_chain_makes_sense() -> None:
 
         assert len({one.family for one in made}) == len(made)
         assert len(set(hidden)) == len(hidden)
-        assert kinds == sorted(kinds, key=("alter", "hide", "wrap").index)
+        assert kinds == sorted(kinds, key=("alter", "hide", "wrap", "split").index)
 
 
 def test_depth_is_reached() -> None:

@@ -6,7 +6,7 @@ restricted and permitted examples wear the same ones, and `augment` does both.
 """
 
 from lictor.augment.compose import apply_chain, ask_for, disguise
-from lictor.augment.describe import Transform, opening, transform
+from lictor.augment.describe import Transform, opening, spreading, transform
 from lictor.augment.planning import DEFAULT_HOLD_OUT, PlanConfig, Planned, augment, plan
 from lictor.augment.registry import discover, families, get, transforms
 
@@ -24,6 +24,7 @@ __all__ = [
     "get",
     "opening",
     "plan",
+    "spreading",
     "transform",
     "transforms",
 ]

@@ -123,6 +123,8 @@ def _on_prompt(messages: Conversation, step: Step, rng: np.random.Generator, exa
     at = _last_user(messages, example)
     if step.made.opening is not None:
         return _open(messages, at, step.made.opening(rng))
+    if step.made.spread is not None:
+        return (*messages[:at], *step.made.spread(messages[at].content, rng), *messages[at + 1 :])
     return _with_content(messages, at, step.made.to_prompt(messages[at].content, rng))
 
 

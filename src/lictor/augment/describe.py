@@ -1,4 +1,4 @@
-"""What a transform is, and the two decorators that make one out of a function.
+"""What a transform is, and the three decorators that make one out of a function.
 
 In: a function of text and a random generator. Out: a frozen Transform that carries its own description.
 Knows no registry and no Example.
@@ -14,11 +14,13 @@ from lictor.errors import UsageError
 from lictor.types import Conversation
 
 Side = Literal["prompt", "answer", "both"]
-Kind = Literal["alter", "hide", "wrap"]
-"""`alter`: other letters, still readable. `hide`: unreadable until decoded. `wrap`: the text verbatim, and more."""
+Kind = Literal["alter", "hide", "wrap", "split"]
+"""`alter`: other letters, still readable. `hide`: unreadable until decoded. `wrap`: the text, and more around it.
+`split`: the text over several turns."""
 Apply = Callable[[str, np.random.Generator], str]
 Decode = Callable[[str], str]
 Open = Callable[[np.random.Generator], Conversation]
+Spread = Callable[[str, np.random.Generator], Conversation]
 _T = TypeVar("_T")
 
 SLOT = "{text}"
@@ -51,6 +53,8 @@ class Transform:
     """Sentences that ask a model to do this to its answer."""
     opening: Open | None = None
     """Turns to put before the last user turn, for a transform of the conversation instead of its text."""
+    spread: Spread | None = None
+    """Turns to put in the place of the last user turn, which together say its text."""
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself.
@@ -137,6 +141,30 @@ def opening(*, family: str, source: str = "own") -> Callable[[Open], Transform]:
             description=_first_line(function.__doc__),
             apply=inline,
             opening=function,
+        )
+
+    return make
+
+
+def spreading(*, family: str, source: str = "own") -> Callable[[Spread], Transform]:
+    """Make a prompt-side Transform of a function that says a text over several turns, the last one the user's.
+
+    Its `apply` writes the same turns one under the other, for models that take one text only.
+    """
+
+    def make(function: Spread) -> Transform:
+        def inline(text: str, rng: np.random.Generator) -> str:
+            return "\n\n".join(message.content for message in function(text, rng))
+
+        return Transform(
+            name=function.__name__,
+            family=family,
+            side="prompt",
+            kind="split",
+            source=source,
+            description=_first_line(function.__doc__),
+            apply=inline,
+            spread=function,
         )
 
     return make

@@ -24,7 +24,7 @@ from lictor.types import Example
 DEFAULT_HOLD_OUT = ("morse", "acrostic", "hypothetical", "word_trick")
 """Families kept for evaluation. No guard view decodes the first two; the others stand for wrappers never trained on."""
 
-_ORDER = {"alter": 0, "hide": 1, "wrap": 2}
+_ORDER = {"alter": 0, "hide": 1, "wrap": 2, "split": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def plan(
 
     Within a split, and apart for prompts and answers, every combination of labels is dealt the same deck from its
     start. The deck is as long as the smallest of them needs, but at least one round of all steps, and is dealt again
-    when it is used up. A chain has at most one step of a family and one code a side; codes come before what wraps them.
+    when it is used up. A chain has at most one step of a family and one code a side; codes come before what wraps them,
+    and splitting comes last.
 
     Raises:
         UsageError: A name is unknown, nothing is left to draw from, or a number is below one.

@@ -16,6 +16,28 @@ _SENTENCES = (
     "The choir is looking for a second tenor before the spring concert.",
     "I finally found the missing piece of the jigsaw under the sofa.",
 )
+_WHO = (
+    "My aunt",
+    "The postman",
+    "Our neighbour",
+    "The baker",
+    "A cousin",
+    "The librarian",
+    "Somebody",
+    "The caretaker",
+)
+_DID = (
+    "bought a second-hand bicycle",
+    "painted the garden fence",
+    "found an old map in the attic",
+    "missed the early train",
+    "planted two rows of beans",
+    "mended the kitchen clock",
+    "won a basket of pears",
+    "lost an umbrella",
+)
+_WHEN = ("last spring", "on Monday", "before breakfast", "in the rain", "after the concert", "a week ago")
+_THEN = ("and told everybody", "which took all day", "without any hurry", "to general surprise", "as one does")
 _REQUESTS = (
     "Suggest a name for a grey kitten.",
     "What rhymes with harbour?",
@@ -61,3 +83,14 @@ def several_requests(text: str, rng: np.random.Generator) -> str:
     requests.insert(int(rng.integers(len(requests) + 1)), text)
     listed = (f"{number}. {request}" for number, request in enumerate(requests, start=1))
     return "\n".join([pick(_INTROS, rng), *listed])
+
+
+@transform(family="distractor", side="prompt", kind="wrap", source="CC1 App. 5.1")
+def buried(text: str, rng: np.random.Generator) -> str:
+    """On a line of its own within a long account of everyday matters, twenty to forty sentences."""
+    account = [
+        f"{pick(_WHO, rng)} {pick(_DID, rng)} {pick(_WHEN, rng)}, {pick(_THEN, rng)}."
+        for _ in range(int(rng.integers(20, 41)))
+    ]
+    at = int(rng.integers(5, len(account) - 4))
+    return "\n\n".join([" ".join(account[:at]), text, " ".join(account[at:])])

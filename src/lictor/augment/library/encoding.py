@@ -1,12 +1,19 @@
-"""Encodings of bytes and letters. In: text. Out: the same text in a code."""
+"""Encodings of bytes, characters and the Latin alphabet. In: text. Out: the same text in a code."""
 
 import base64 as b64
 import codecs
 import re
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
 from lictor.augment.describe import asks_for, carriers_for, transform
+
+_ALPHABETS = (ascii_lowercase, ascii_uppercase)
+_LETTERS = "".join(_ALPHABETS)
+_ON = str.maketrans(_LETTERS, "".join(alphabet[3:] + alphabet[:3] for alphabet in _ALPHABETS))
+_BACK = {moved: letter for letter, moved in _ON.items()}
+_MIRRORED = str.maketrans(_LETTERS, "".join(alphabet[::-1] for alphabet in _ALPHABETS))
 
 
 def _from_base64(text: str) -> str:
@@ -27,6 +34,30 @@ def _from_url(text: str) -> str:
 
 def _from_html(text: str) -> str:
     return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text)
+
+
+def _from_base32(text: str) -> str:
+    return b64.b32decode(text).decode("utf-8", "surrogatepass")
+
+
+def _from_bits(text: str) -> str:
+    return bytes(int(bits, 2) for bits in text.split()).decode("utf-8", "surrogatepass")
+
+
+def _from_decimal(text: str) -> str:
+    return "".join(chr(int(code)) for code in text.split())
+
+
+def _from_backslash(text: str) -> str:
+    return re.sub(r"\\u\{?([0-9a-f]+)\}?", lambda match: chr(int(match[1], 16)), text)
+
+
+def _back_three(text: str) -> str:
+    return text.translate(_BACK)
+
+
+def _mirror(text: str) -> str:
+    return text.translate(_MIRRORED)
 
 
 @transform(
@@ -83,6 +114,37 @@ def rot13(text: str, rng: np.random.Generator) -> str:
     family="encoding",
     side="both",
     kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_back_three,
+    view="rot",
+    carriers=carriers_for("with every letter moved three places on in the alphabet"),
+    asks=asks_for("with every letter moved three places on in the alphabet"),
+)
+def caesar_shift(text: str, rng: np.random.Generator) -> str:
+    """Each Latin letter moved three places on in the alphabet."""
+    return text.translate(_ON)
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
+    reversible=True,
+    decode=_mirror,
+    view="atbash",
+    carriers=carriers_for("in Atbash, a for z and z for a"),
+    asks=asks_for("in Atbash, a for z and z for a"),
+)
+def atbash(text: str, rng: np.random.Generator) -> str:
+    """Each Latin letter exchanged for its mirror image in the alphabet."""
+    return _mirror(text)
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
     reversible=True,
     decode=_from_url,
     view="percent",
@@ -107,3 +169,68 @@ def url_escapes(text: str, rng: np.random.Generator) -> str:
 def html_entities(text: str, rng: np.random.Generator) -> str:
     """Every character as a numeric HTML entity."""
     return "".join(f"&#{ord(character)};" for character in text)
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_from_base32,
+    view="base32",
+    carriers=carriers_for("in base32"),
+    asks=asks_for("in base32"),
+)
+def base32(text: str, rng: np.random.Generator) -> str:
+    """The UTF-8 bytes in base32."""
+    return b64.b32encode(text.encode("utf-8", "surrogatepass")).decode()
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_from_bits,
+    view="binary",
+    carriers=carriers_for("in binary, eight bits a byte"),
+    asks=asks_for("in binary, eight bits a byte"),
+)
+def binary_bits(text: str, rng: np.random.Generator) -> str:
+    """The UTF-8 bytes as zeros and ones."""
+    return " ".join(f"{byte:08b}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
+    source="CC1 §3.2",
+    reversible=True,
+    decode=_from_decimal,
+    view="decimal",
+    carriers=carriers_for("as decimal character codes"),
+    asks=asks_for("as decimal character codes"),
+)
+def decimal_codes(text: str, rng: np.random.Generator) -> str:
+    """Every character as the decimal number of its code point."""
+    return " ".join(str(ord(character)) for character in text)
+
+
+@transform(
+    family="encoding",
+    side="both",
+    kind="hide",
+    reversible=True,
+    decode=_from_backslash,
+    view="backslash",
+    carriers=carriers_for("in backslash escapes, as in source code"),
+    asks=asks_for("in backslash escapes, as in source code"),
+)
+def backslash_escapes(text: str, rng: np.random.Generator) -> str:
+    r"""Every character as a \u escape."""
+    return "".join(
+        f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\u{{{ord(character):x}}}" for character in text
+    )

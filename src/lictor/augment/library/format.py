@@ -1,5 +1,6 @@
-"""The text as data or code. In: text. Out: the same text inside a JSON, YAML, source-code or table shell."""
+"""The text as data or code. In: text. Out: the same text inside a JSON, YAML, XML, LaTeX, code or table shell."""
 
+import html
 import json
 import re
 
@@ -12,6 +13,15 @@ _LEVELS = ("normal", "high", "routine")
 _HEADS = ("kind: note", "version: 2", "type: entry\nlang: en", "status: open", "channel: desk")
 _FUNCTIONS = ("entry", "next_item", "load_text", "current", "line_for_today")
 _COLUMNS = (("no", "text"), ("row", "content"), ("item", "entry"), ("id", "words"), ("#", "line"))
+_ELEMENTS = ("request", "entry", "item", "message", "record")
+_PLACES = ("section{Question}", "section{Notes}", "subsection{Task}", "paragraph{Exercise}", "section*{Inbox}")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{sign: f"\\{sign}" for sign in "{}$&#_%"},
+}
+_FROM_LATEX = {written: sign for sign, written in _LATEX.items()}
 
 
 def _carriers(shape: str) -> tuple[str, ...]:
@@ -53,6 +63,15 @@ def _from_function(text: str) -> str:
 def _from_table(text: str) -> str:
     cells = [line.split(" | ", 1)[1].removesuffix(" |") for line in text.split("\n")[2:]]
     return "\n".join(re.sub(r"\\(.)", r"\1", cell) for cell in cells)
+
+
+def _from_xml(text: str) -> str:
+    return html.unescape(text.partition("<text>")[2].rpartition("</text>")[0])
+
+
+def _from_latex(text: str) -> str:
+    body = text.partition("\\begin{quote}\n")[2].rpartition("\n\\end{quote}")[0]
+    return re.sub("|".join(map(re.escape, _FROM_LATEX)), lambda match: _FROM_LATEX[match[0]], body)
 
 
 @transform(
@@ -133,3 +152,35 @@ def markdown_table(text: str, rng: np.random.Generator) -> str:
     lines = (re.sub(r"([\\|])", r"\\\1", line) for line in text.split("\n"))
     rows = (f"| {index} | {line} |" for index, line in enumerate(lines, start=1))
     return "\n".join([f"| {number} | {column} |", "|---|---|", *rows])
+
+
+@transform(
+    family="format",
+    side="both",
+    kind="wrap",
+    source="CC1 §4, App. 8",
+    reversible=True,
+    decode=_from_xml,
+    carriers=_carriers("XML document"),
+    asks=_asks("XML document"),
+)
+def xml_document(text: str, rng: np.random.Generator) -> str:
+    """An XML document with the text in an element."""
+    element = pick(_ELEMENTS, rng)
+    return f'<{element} no="{int(rng.integers(1, 1000))}">\n  <text>{html.escape(text)}</text>\n</{element}>'
+
+
+@transform(
+    family="format",
+    side="both",
+    kind="wrap",
+    source="CC1 §4, App. 8",
+    reversible=True,
+    decode=_from_latex,
+    carriers=_carriers("LaTeX document"),
+    asks=_asks("LaTeX document"),
+)
+def latex_document(text: str, rng: np.random.Generator) -> str:
+    """A part of a LaTeX document with the text as a quotation."""
+    body = re.sub(r"[\\~^{}$&#_%]", lambda match: _LATEX[match[0]], text)
+    return f"\\{pick(_PLACES, rng)}\n\\begin{{quote}}\n{body}\n\\end{{quote}}"
