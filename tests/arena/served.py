@@ -92,7 +92,7 @@ class Browser:
                     name = line[7:]
                 elif line.startswith("data: ") and name == "text":
                     delivered += httpx.Response(200, content=line[6:]).json()["text"]
-                elif line.startswith("data: "):
+                elif line.startswith("data: ") and name == "end":
                     outcome = httpx.Response(200, content=line[6:]).json()["outcome"]
         return delivered, outcome
 

@@ -69,7 +69,7 @@ def listen(place: Place, ada: Browser, talk: str, then: Callable[[], None]) -> s
     ):
         for line in response.iter_lines():
             if line.startswith("data: "):
-                seen += httpx.Response(200, content=line[6:]).json()["text"]
+                seen += httpx.Response(200, content=line[6:]).json().get("text", "")
             if "47 marrows" in seen:
                 then()
                 break

@@ -4,11 +4,13 @@ In: decisions over a `State`. Out: entries written whole or not at all. Every de
 transaction that logs it, so of two that race the second is decided on what the first wrote. Knows no page and no rule.
 """
 
+import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, select, text
@@ -41,6 +43,15 @@ class Words(NamedTuple):
     text: str
 
 
+@dataclass
+class _Waiting:
+    """Words that wait to be written with those of others."""
+
+    words: Sequence[Words]
+    is_written: bool = False
+    error: BusyError | None = None
+
+
 class Store:
     """An arena's database; safe to use from many threads and, on one database, from many processes.
 
@@ -55,6 +66,8 @@ class Store:
         self._clock = clock
         self._codec = codec()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._state = State()
         self._chain = FIRST
         self._engine = _engine(self.url, wait_s)
@@ -102,10 +115,28 @@ class Store:
             return look(self._state)
 
     def write_words(self, words: Sequence[Words]) -> None:
-        """Keep words of a turn that is still running; durable on return."""
-        with self.transaction(write=True) as connection:
-            connection.execute(word.insert(), [w._asdict() for w in words])
-            connection.commit()
+        """Keep words of a turn that is still running; durable on return.
+
+        Streams that wait for one another are written in one transaction, by the first whose turn it is.
+        """
+        mine = _Waiting(words)
+        self._waiting.put(mine)
+        with self._writing:
+            if not mine.is_written:
+                self._write_waiting()
+        if mine.error is not None:
+            raise mine.error
+
+    def _write_waiting(self) -> None:
+        batch = [self._waiting.get() for _ in range(self._waiting.qsize())]  # only who holds `_writing` takes any
+        try:
+            with self._transaction(write=True) as connection:
+                connection.execute(word.insert(), [w._asdict() for one in batch for w in one.words])
+        except BusyError as error:
+            for one in batch:
+                one.error = error
+        for one in batch:
+            one.is_written = True
 
     def words(self, name: str) -> str:
         """Everything kept under a name, in order; empty where there is nothing, or it was erased."""
@@ -167,9 +198,16 @@ class Store:
     def transaction(self, *, write: bool = False) -> Generator[Connection]:
         """A connection in a transaction; what a writer wrote is committed at the end, or not at all.
 
+        Writers of one process queue here: SQLite would let them sleep and try again instead.
+
         Raises:
             BusyError: The database did not answer in time.
         """
+        with self._writing if write else nullcontext(), self._transaction(write=write) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Generator[Connection]:
         try:
             with self._engine.connect() as connection:
                 connection.execution_options(lictor_write=write)

@@ -1,7 +1,8 @@
 """The chat: a message in, a stream of released text out, and how it ended.
 
-In: a posted message. Out: server-sent events `text` and `end`; or, without scripts, the page again when the answer is
-whole. A turn runs on its own and ends in the log whatever becomes of the connection; when nobody listens it stops.
+In: a posted message. Out: server-sent events `start` (the turn's id), `text` and `end`; or, without scripts, the page
+again when the answer is whole. A turn runs on its own and ends in the log whatever becomes of the connection; when
+nobody listens it stops.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ def chat(site: Site) -> Endpoint:
         site.turns.add(turn)
         turn.add_done_callback(site.turns.discard)
         if is_stream:
-            return StreamingResponse(_frames(listener), media_type="text/event-stream", headers=HEADERS)
+            return StreamingResponse(_frames(taken.turn, listener), media_type="text/event-stream", headers=HEADERS)
         return await _plain(visit, turn)
 
     return endpoint
@@ -59,7 +60,8 @@ async def _turn(site: Site, arena: Arena, taken: Taken, listener: _Listener) -> 
         await run_turn(arena, taken, listener.frames.put_nowait, is_wanted=lambda: listener.is_here)
 
 
-async def _frames(listener: _Listener) -> AsyncGenerator[str]:
+async def _frames(turn: str, listener: _Listener) -> AsyncGenerator[str]:
+    yield _sse("start", {"turn": turn})
     try:
         while True:
             frame = await listener.frames.get()
