@@ -87,10 +87,11 @@ def arena(
     *,
     script: Callable[[Conversation, Sampling], str] = say_it,
     guarded: bool = True,
+    clock: Clock | None = None,
     **changes: object,
 ) -> Arena:
     """An open arena in a new database."""
-    store = Store(str(folder / "arena.db"), clock=Clock())
+    store = Store(str(folder / "arena.db"), clock=clock or Clock())
     made = Arena(
         store=store,
         guard=guard() if guarded else None,

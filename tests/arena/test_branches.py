@@ -10,7 +10,7 @@ from lictor.arena.standing import result
 from lictor.arena.state import path
 from lictor.arena.store import Words
 from lictor.arena.talk import history, take
-from lictor.arena.work import grade_all
+from lictor.arena.work import Patience, grade_all
 from lictor.types import Message
 
 from .served import Browser, served
@@ -52,7 +52,7 @@ def test_feeding_before_branching_off_earns_nothing(tmp_path: Path) -> None:
     turn(made, ada, second, "How is the pot charged?")
 
     hand_in(made, ada, (second,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     evidence = made.store.read(lambda s: s.submissions["s1"].graded["q1"].evidence)
     assert [point.point for point in evidence if point.given] == ["f2", "f3"]
@@ -87,7 +87,7 @@ def test_a_system_prompt_is_read_first_and_its_facts_are_fed(tmp_path: Path) -> 
     _, ended = turn(made, ada, second, "How is the pot charged?")
 
     hand_in(made, ada, (second,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     assert history(made.store, ended.turn)[0] == Message("system", system)
     assert ended.fed == ("f1", "f2")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from lictor.arena.backup import backup, restore
 from lictor.arena.rounds import Declined, create, set_phase
 from lictor.arena.store import Store
-from lictor.arena.work import grade_all
+from lictor.arena.work import Patience, grade_all
 
 from .small import ALL_OF_Q1, arena, contest, conversation, hand_in, player, turn
 
@@ -62,7 +62,7 @@ def test_an_arena_is_played_raced_and_moved(store: Store, tmp_path: Path) -> Non
         thread.join()
     for other in others:
         other.close()
-    assert grade_all(made, {}) == 1
+    assert grade_all(made, Patience()) == 1
 
     rows = backup(store, tmp_path / "b.gz")
     copy = Store(str(tmp_path / "copy.db"))

@@ -9,9 +9,9 @@ from lictor.arena.contest import Limits, Payout
 from lictor.arena.people import invite, sign_up
 from lictor.arena.rounds import Declined, review, set_phase, try_universal
 from lictor.arena.standing import leaderboard, level_of, payouts, result
-from lictor.arena.work import grade_all
+from lictor.arena.work import Patience, grade_all
 
-from .small import ALL_OF_Q1, ALL_OF_Q2, PASSWORD, arena, contest, conversation, hand_in, player, turn
+from .small import ALL_OF_Q1, ALL_OF_Q2, PASSWORD, Clock, arena, contest, conversation, hand_in, player, turn
 
 
 def test_report_passes_what_was_delivered(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_report_passes_what_was_delivered(tmp_path: Path) -> None:
     turn(made, ada, talk, "How is the pot charged?")
 
     hand_in(made, ada, (talk,), {"q1": "47 marrows, then 1251 grades.", "q2": "No idea."})
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     came_to = made.store.read(lambda s: result(s, s.submissions["s1"]))
     assert came_to.passed == ("q1",)
@@ -39,7 +39,7 @@ def test_facts_the_player_fed_do_not_count(tmp_path: Path) -> None:
     assert "47 marrows" in text
 
     hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     graded = made.store.read(lambda s: s.submissions["s1"].graded["q1"])
     assert graded.points == 0
@@ -54,7 +54,7 @@ def test_facts_never_delivered_do_not_count(tmp_path: Path) -> None:
     turn(made, ada, talk, "Bread, please.")
 
     hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     assert made.store.read(lambda s: s.submissions["s1"].points("q1")) == 0
 
@@ -69,10 +69,10 @@ def test_one_resubmission_after_grading(tmp_path: Path) -> None:
     hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1, "q2": "?"})
     with pytest.raises(Declined, match="after all its answers were graded"):
         hand_in(made, ada, (talk,), {"q2": ALL_OF_Q2}, name="s2", parent="s1")
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     hand_in(made, ada, (talk,), {"q2": ALL_OF_Q2}, name="s2", parent="s1")
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     came_to = made.store.read(lambda s: result(s, s.submissions["s2"]))
     assert came_to.is_universal
@@ -93,7 +93,7 @@ def test_levels_unlock_in_order(tmp_path: Path) -> None:
     with pytest.raises(Declined, match="still being graded"):
         hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1}, name="s2", form="level")
 
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     assert made.store.read(lambda s: level_of(s, ada)) == 1
     assert [row.passed for row in made.store.read(leaderboard)] == [1]
@@ -106,7 +106,7 @@ def test_a_review_counts_instead_of_the_grade(tmp_path: Path) -> None:
     talk = conversation(made, ada, "c1")
     turn(made, ada, talk, "Bread, please.")
     hand_in(made, ada, (talk,), {"q1": "x"}, form="level")
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     verdict = e.Reviewed(submission="s1", question="q1", points=4, reason="read by hand")
     made.store.change("org", lambda s: review(s, verdict))
@@ -206,7 +206,7 @@ def test_payouts_follow_the_rule(tmp_path: Path) -> None:
     turn(made, ada, talk, "How is the pot charged?")
     for name in ("s1", "s2"):
         hand_in(made, ada, (talk,), {"q1": "47 marrows, 1,251 grades"}, name=name)
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     assert made.store.read(payouts) == {ada: 500.0}
 
@@ -214,3 +214,37 @@ def test_payouts_follow_the_rule(tmp_path: Path) -> None:
 def test_the_pass_rule_says_the_mark() -> None:
     """The rule shown to players names the detail that is needed."""
     assert "half" in contest().rule
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out_and_loses_no_turn(tmp_path: Path) -> None:
+    """Rate limits ignore times to come, and a submission counts all that was delivered before it in the log."""
+    clock = Clock()
+    made = arena(tmp_path, clock=clock, limits=Limits(messages_per_minute=2))
+    ada = player(made)
+    talk = conversation(made, ada, "c1")
+    turn(made, ada, talk, "How is the pot charged?")
+    turn(made, ada, talk, "say: bread")
+    with pytest.raises(Declined, match="a minute"):
+        turn(made, ada, talk, "say: bread")
+
+    clock.at -= 3600
+    turn(made, ada, talk, "say: bread")
+    hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
+    grade_all(made, Patience())
+
+    assert made.store.read(lambda s: s.submissions["s1"].points("q1")) == 4
+
+
+def test_budgets_hold_for_one_player_and_for_all(tmp_path: Path) -> None:
+    """A player's messages in all, and the arena's, have limits of their own."""
+    made = arena(tmp_path, limits=Limits(messages=2, messages_of_all=3))
+    ada, bob = player(made), player(made, "Bob")
+    first, second = conversation(made, ada, "c1"), conversation(made, bob, "c2")
+    for _ in range(2):
+        turn(made, ada, first, "say: bread")
+
+    with pytest.raises(Declined, match="You have sent 2"):
+        turn(made, ada, first, "say: bread")
+    turn(made, bob, second, "say: bread")
+    with pytest.raises(Declined, match="budget"):
+        turn(made, bob, second, "say: bread")

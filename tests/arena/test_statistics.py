@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lictor.arena import events as e
+from lictor.arena.agreement import kappa
 from lictor.arena.effort import counted_hours, effort
 from lictor.arena.events import Entry, Event
 from lictor.arena.export import successes
@@ -14,8 +15,8 @@ from lictor.arena.replay import parts_of, replay, summarise
 from lictor.arena.report import to_csv, to_html, to_json
 from lictor.arena.rounds import contest_of, set_consent
 from lictor.arena.state import State, fold
-from lictor.arena.statistics import Report, kappa, measure, poisson
-from lictor.arena.work import grade_all
+from lictor.arena.statistics import Report, measure, poisson
+from lictor.arena.work import Patience, grade_all
 from lictor.errors import UsageError
 
 from .small import ALL_OF_Q1, arena, contest, conversation, hand_in, player, turn
@@ -228,7 +229,7 @@ def test_grading_figures(tmp_path: Path) -> None:
     talk = conversation(made, ada, "c1")
     turn(made, ada, talk, "How is the pot charged?")
     hand_in(made, ada, (talk,), {"q1": "47 marrows"})
-    grade_all(made, {})
+    grade_all(made, Patience())
     first = made.store.read(lambda s: s.submissions["s1"].graded["q1"])
     second = first.model_copy(update={"is_second": True, "grader": "other"})
     made.store.change("server", lambda _: [second])

@@ -1,10 +1,12 @@
 """The log stays whole: under races, kills, tampering, erasure, backups and older databases."""
 
+import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from lictor.arena import events as e
@@ -17,9 +19,9 @@ from lictor.arena.people import (
     open_session,
     sign_in,
 )
-from lictor.arena.rounds import Declined
+from lictor.arena.rounds import Declined, send
 from lictor.arena.store import BusyError, Store, Words
-from lictor.arena.work import grade_all
+from lictor.arena.work import Patience, grade_all
 from lictor.errors import ArtifactError
 
 from .small import ALL_OF_Q1, PASSWORD, arena, conversation, hand_in, player, turn
@@ -133,7 +135,7 @@ def test_a_backup_restores_everything_but_sessions(tmp_path: Path) -> None:
     talk = conversation(made, ada, "c1")
     turn(made, ada, talk, "How is the pot charged?")
     hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
+    grade_all(made, Patience())
     file = tmp_path / "backup.gz"
     rows = backup(made.store, file)
 
@@ -186,3 +188,41 @@ def test_sessions_and_passwords(tmp_path: Path) -> None:
     close_session(made.store, token)
     assert find_session(made.store, token) is None
     assert find_session(made.store, "guess") is None
+
+
+def test_a_full_disk_says_busy_and_loses_nothing(tmp_path: Path) -> None:
+    """When the database can't grow, writers are told to try again; with room, everything that was told is there."""
+    made = arena(tmp_path)
+    ada = player(made)
+    talk = conversation(made, ada, "c1")
+
+    def fill(connection: Connection) -> None:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    made.store.change("cli", lambda _: [], also=fill)
+    with pytest.raises(BusyError, match="full"):
+        for _ in range(100):
+            made.store.write_words([Words("x/delivered", secrets.randbelow(10**9), ada, "word " * 2000)])
+    made.store.close()  # the limit belongs to the connection
+
+    revived = Store(made.store.url)
+    assert revived.verify() == made.store.read(lambda s: s.seq)
+    revived.change(ada, lambda s: send(s, player=ada, conversation=talk, turn="t", chars=1, now=0.0))
+    assert revived.read(lambda s: list(s.turns)) == ["t"]
+
+
+def test_streams_that_wait_for_one_another_are_all_kept(tmp_path: Path) -> None:
+    """Words of many streams at once, written together, are all there when each has been told so."""
+    store = Store(str(tmp_path / "a.db"))
+
+    def write(stream: int) -> None:
+        for n in range(20):
+            store.write_words([Words(f"t{stream}/delivered", n, "p", f"{n} ")])
+            assert store.words(f"t{stream}/delivered").endswith(f"{n} ")
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(write, range(12)))
+
+    whole = "".join(f"{n} " for n in range(20))
+    assert set(store.words_of([f"t{stream}/delivered" for stream in range(12)]).values()) == {whole}

@@ -2,21 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lictor.arena.arena import Arena
-from lictor.arena.grading import Assessment, Case
 from lictor.arena.people import erase_person
 from lictor.arena.rounds import Declined, try_universal
 from lictor.arena.standing import result
 from lictor.arena.store import Store, Words
 from lictor.arena.talk import Frame, end_interrupted, history, run_turn, take, wordings
 from lictor.arena.targets import Reply, WorstCaseFreeTarget, output_chain
-from lictor.arena.work import GRADING_TRIES, Todo, grade_all, read_case, regrade, run_universal, ungraded
-from lictor.errors import GenerationError
+from lictor.arena.work import Patience, grade_all, read_case, run_universal, ungraded
 from lictor.types import Conversation, Message
 
 from .small import ALL_OF_Q1, arena, conversation, domain, hand_in, player, turn
@@ -154,37 +151,10 @@ def test_a_killed_grader_grades_once(tmp_path: Path) -> None:
     todo = revived.store.read(ungraded)
 
     assert len(todo) == 2
-    assert grade_all(revived, {}) == 2
-    assert grade_all(made, {}) == 0
+    assert grade_all(revived, Patience()) == 2
+    assert grade_all(made, Patience()) == 0
     kinds = [entry.event.kind for entry in made.store.entries()]
     assert kinds.count("graded") == 2
-
-
-class Unreachable:
-    """A grader whose model can't be reached."""
-
-    name = "judge"
-    version = "1"
-
-    def assess(self, case: Case) -> Assessment:
-        """Always fails."""
-        raise GenerationError(f"no answer for {case.question}")
-
-
-def test_a_grader_that_fails_is_asked_again_and_then_reported(tmp_path: Path) -> None:
-    """While a grader fails nothing is logged; after many tries the answer waits for an organiser or a regrading."""
-    made = arena(tmp_path)
-    ada = player(made)
-    talk = conversation(made, ada, "c1")
-    turn(made, ada, talk, "How is the pot charged?")
-    hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
-    failing, failures = replace(made, grader=Unreachable()), dict[Todo, int]()
-    assert [grade_all(failing, failures) for _ in range(GRADING_TRIES)] == [0] * (GRADING_TRIES - 1) + [1]
-    assert made.store.read(lambda s: s.submissions["s1"].points("q1")) is None
-
-    again = regrade(made, "r1")
-
-    assert [(one.before, one.after) for one in again] == [(None, 4)]
 
 
 def test_nothing_is_erased_under_a_running_answer(tmp_path: Path) -> None:
@@ -195,21 +165,6 @@ def test_nothing_is_erased_under_a_running_answer(tmp_path: Path) -> None:
 
     with pytest.raises(Declined, match="still being answered"):
         erase_person(made.store, ada, actor=ada)
-
-
-def test_regrading_shows_what_changed_and_keeps_reviews(tmp_path: Path) -> None:
-    """A regrading under a name is done once, and says which points differ."""
-    made = arena(tmp_path)
-    ada = player(made)
-    talk = conversation(made, ada, "c1")
-    turn(made, ada, talk, "How is the pot charged?")
-    hand_in(made, ada, (talk,), {"q1": ALL_OF_Q1})
-    grade_all(made, {})
-
-    again = regrade(made, "r1")
-
-    assert [(one.before, one.after, one.has_changed) for one in again] == [(4, 4, False)]
-    assert regrade(made, "r1") == []
 
 
 def test_a_universal_attempt_is_put_to_every_question(tmp_path: Path) -> None:
@@ -229,7 +184,7 @@ def test_a_universal_attempt_is_put_to_every_question(tmp_path: Path) -> None:
     assert asyncio.run(run_universal(made)) == 2
     assert asyncio.run(run_universal(made)) == 0
     assert [read_case(made, todo).question for todo in made.store.read(ungraded)] == ["q1", "q2"]
-    grade_all(made, {})
+    grade_all(made, Patience())
 
     assert made.store.read(lambda s: [s.submissions["u1"].points(q) for q in ("q1", "q2")]) == [4, 2]
     assert made.store.read(lambda s: result(s, s.submissions["u1"]).is_universal)

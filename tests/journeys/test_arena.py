@@ -12,7 +12,7 @@ from lictor.arena.people import sign_up
 from lictor.arena.rounds import open_conversation, set_phase, submit
 from lictor.arena.store import Store, Words
 from lictor.arena.talk import run_turn, take
-from lictor.arena.work import grade_all
+from lictor.arena.work import Patience, grade_all
 from lictor.cli.main import app
 
 PASSWORD = "a long enough password"  # noqa: S105 - of an account that lives as long as a test
@@ -46,7 +46,7 @@ def test_an_unguarded_arena_is_won_and_says_so(tmp_path: Path) -> None:
     ids = tuple(question.id for question in questions)
     sent = e.Submitted(submission="s", player=ada, form="report", questions=ids, conversations=("c",))
     store.change(ada, lambda s: submit(s, sent, longest=9, now=store.now()), words=words)
-    grade_all(arena, {})
+    grade_all(arena, Patience())
 
     report = json.loads(lictor("report", database, "--json", "--out", str(tmp_path / "report")))
 

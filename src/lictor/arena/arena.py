@@ -6,6 +6,7 @@ In: a store, and the folders its contest names. Out: an `Arena`. The only module
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lictor.arena.contest import Asked, Contest, Mode
 from lictor.arena.events import Started
@@ -14,13 +15,14 @@ from lictor.arena.rounds import contest_of
 from lictor.arena.store import Store
 from lictor.arena.targets import FreeTarget, ModelFreeTarget, WorstCaseFreeTarget, rubric_facts
 from lictor.artifacts import fingerprint
-from lictor.errors import UsageError
-from lictor.evaluation.questions import Domain, Fact, load
+from lictor.errors import DataError, UsageError
+from lictor.evaluation.questions import Domain, Fact, load, load_questions
 from lictor.evaluation.rubric import Mark
 from lictor.starter.folders import resolve
 from lictor.types import ChatModel, StreamingGuard
 
 LoadModel = Callable[[str], ChatModel]
+RUBRICS = "rubrics.json"
 
 
 @dataclass(frozen=True)
@@ -46,30 +48,66 @@ def set_up(
     questions: tuple[str, ...] = (),
     mark: Mark = "half",
     target: str = "worst-case",
+    judge: str = "",
+    judge_fallback: str = "",
 ) -> Contest:
-    """A contest over a domain's questions, graded by its facts.
+    """A contest over a domain's questions, graded by its facts or by a judge.
 
     Args:
-        domain_folder: Folder with `questions.yaml` and `handbook.yaml`, or `starter:emberglass`.
+        domain_folder: Folder with `questions.yaml`, and `handbook.yaml` to grade by facts or `rubrics.json` to grade by
+            a judge; or `starter:emberglass`.
         title: What players see.
         mode: Bounty or levels.
         guard: Folder of the guard; empty for none.
         questions: Ids in the order asked; empty means all, and the first eight in the levels mode.
         mark: Detail needed.
         target: `worst-case` or a model reference.
+        judge: Reference of the chat model that grades; empty to grade by facts.
+        judge_fallback: Reference of the one asked where it refuses.
 
     Raises:
         DataError: A file of the domain is malformed, or it has no such question.
     """
-    domain = load(resolve(domain_folder, Path.cwd()))
-    every = [question.id for question in domain.questions]
-    chosen = questions or tuple(every[:8] if mode == "levels" else every)
-    texts = {question.id: question.text for question in domain.questions}
-    asked = tuple(
-        Asked(id=name, text=texts.get(name, ""), covered=len(domain.rubric(name)), topics=len(domain.rubric(name)))
-        for name in chosen
+    every = asked_in(domain_folder, by_judge=bool(judge))
+    unknown = set(questions) - set(every)
+    if unknown:
+        raise DataError(f"{domain_folder}: expected questions of {sorted(every)}, got {sorted(unknown)}")
+    chosen = questions or tuple(every)[: 8 if mode == "levels" else None]
+    return Contest(
+        title=title,
+        mode=mode,
+        questions=tuple(every[name] for name in chosen),
+        mark=mark,
+        guard=guard,
+        domain=domain_folder,
+        target=target,
+        grader="judge" if judge else "facts",
+        judge=judge,
+        judge_fallback=judge_fallback,
     )
-    return Contest(title=title, mode=mode, questions=asked, mark=mark, guard=guard, domain=domain_folder, target=target)
+
+
+def asked_in(domain_folder: str, *, by_judge: bool) -> dict[str, Asked]:
+    """The questions of a domain with their marks, by id: from its handbook, or from its rubrics where a judge grades.
+
+    Raises:
+        DataError: A file of the domain is missing or malformed, or a question has no rubric.
+    """
+    folder = resolve(domain_folder, Path.cwd())
+    if not by_judge:
+        domain = load(folder)
+        counts = {question.id: len(domain.rubric(question.id)) for question in domain.questions}
+        return {q.id: Asked(id=q.id, text=q.text, covered=counts[q.id], topics=counts[q.id]) for q in domain.questions}
+    from lictor.arena.judge import read_rubrics
+
+    rubrics, questions = read_rubrics(folder / RUBRICS), load_questions(folder)
+    without = [question.id for question in questions if question.id not in rubrics]
+    if without:
+        raise DataError(f"{folder / RUBRICS}: expected a rubric for every question, got none for {without}")
+    return {
+        q.id: Asked(id=q.id, text=q.text, covered=rubrics[q.id].covered, topics=len(rubrics[q.id].points))
+        for q in questions
+    }
 
 
 def assemble(store: Store, *, load_model: LoadModel | None = None) -> Arena:
@@ -80,22 +118,16 @@ def assemble(store: Store, *, load_model: LoadModel | None = None) -> Arena:
         UsageError: The contest names what this Lictor cannot load.
         ArtifactError: The guard's folder is missing or altered.
     """
-    contest = store.read(contest_of)
-    if load_model is None:
-        from lictor.llm.load import load_chat_model
+    return Arena(store, *_parts(store.read(contest_of), load_model))
 
-        load_model = load_chat_model
-    folder = resolve(contest.domain, Path.cwd())
-    domain = load(folder) if (folder / "handbook.yaml").exists() else None
-    guard, version = _load_guard(contest.guard)
-    return Arena(
-        store=store,
-        guard=guard,
-        target=_target(contest, domain, load_model),
-        grader=_grader(contest, domain, folder, load_model),
-        facts=rubric_facts(domain) if domain else (),
-        guard_version=version,
-    )
+
+def check(contest: Contest, *, load_model: LoadModel | None = None) -> None:
+    """Load what a contest names, so that one which can't be served is never logged.
+
+    Raises:
+        LictorError: A guard, model or file it names is missing or malformed.
+    """
+    _parts(contest, load_model)
 
 
 def note_start(arena: Arena) -> None:
@@ -103,6 +135,29 @@ def note_start(arena: Arena) -> None:
     domain = fingerprint(arena.facts)
     started = Started(guard=arena.guard_version, target=arena.target.name, domain=domain)
     arena.store.change("server", lambda _: [started])
+
+
+class _Parts(NamedTuple):
+    """What an `Arena` has beside its store, in the same order."""
+
+    guard: StreamingGuard | None
+    target: FreeTarget
+    grader: AnswerGrader
+    facts: tuple[Fact, ...]
+    guard_version: str
+
+
+def _parts(contest: Contest, load_model: LoadModel | None) -> _Parts:
+    if load_model is None:
+        from lictor.llm.load import load_chat_model
+
+        load_model = load_chat_model
+    folder = resolve(contest.domain, Path.cwd())
+    domain = load(folder) if (folder / "handbook.yaml").exists() else None
+    guard, version = _load_guard(contest.guard)
+    facts = rubric_facts(domain) if domain else ()
+    target = _target(contest, domain, load_model)
+    return _Parts(guard, target, _grader(contest, domain, folder, load_model), facts, version)
 
 
 def _load_guard(folder: str) -> tuple[StreamingGuard | None, str]:
@@ -127,11 +182,9 @@ def _grader(contest: Contest, domain: Domain | None, folder: Path, load_model: L
         if domain is None:
             raise UsageError(f"{contest.domain}: expected a handbook.yaml to grade by facts, found none")
         return FactsGrader(domain)
-    from lictor.arena.judge import JudgeGrader, read_rubrics
-
     if not contest.judge:
         raise UsageError("expected a judge's model in the contest where the grader is `judge`, got none")
-    return JudgeGrader(load_model(contest.judge), read_rubrics(folder / "rubrics.json"))
+    return _judge(contest.judge, contest.judge_fallback, folder, load_model)
 
 
 def judge_of(arena: Arena, reference: str) -> AnswerGrader:
@@ -141,8 +194,14 @@ def judge_of(arena: Arena, reference: str) -> AnswerGrader:
         ModelNotFoundError: The reference leads nowhere.
         DataError: The domain has no rubrics.
     """
-    from lictor.arena.judge import JudgeGrader, read_rubrics
     from lictor.llm.load import load_chat_model
 
-    folder = resolve(arena.store.read(contest_of).domain, Path.cwd())
-    return JudgeGrader(load_chat_model(reference), read_rubrics(folder / "rubrics.json"))
+    contest = arena.store.read(contest_of)
+    return _judge(reference, contest.judge_fallback, resolve(contest.domain, Path.cwd()), load_chat_model)
+
+
+def _judge(reference: str, fallback: str, folder: Path, load_model: LoadModel) -> AnswerGrader:
+    from lictor.arena.judge import JudgeGrader, read_rubrics
+
+    other = load_model(fallback) if fallback else None
+    return JudgeGrader(load_model(reference), read_rubrics(folder / RUBRICS), fallback=other)

@@ -47,6 +47,10 @@ class Limits(Setting):
 
     messages_per_minute: int = Field(default=10, ge=1)
     message_chars: int = Field(default=20_000, ge=1)
+    messages: int = Field(default=10_000, ge=1)
+    """Messages of one player in all."""
+    messages_of_all: int = Field(default=1_000_000, ge=1)
+    """The arena's budget: messages of all players together."""
     turns: int = Field(default=40, ge=1)
     """Messages in one conversation."""
     conversations: int = Field(default=500, ge=1)
@@ -113,6 +117,8 @@ class Contest(Setting):
     """Folder of the questions and what grades them."""
     judge: str = ""
     """Reference of the chat model that grades, where `grader` is `judge`."""
+    judge_fallback: str = ""
+    """Reference of the chat model that is asked where the judge refuses; one that complies with everything."""
     invited_only: bool = True
     system_prompt: bool = False
     """Whether players may write the system prompt of a conversation."""

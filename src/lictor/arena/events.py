@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from lictor.arena.contest import Contest, Limits
+from lictor.arena.contest import Asked, Contest, Limits
 from lictor.types import Stage
 
 Phase = Literal["draft", "open", "paused", "closed"]
@@ -43,6 +43,15 @@ class LimitsSet(_Event):
 
     kind: Literal["limits"] = "limits"
     limits: Limits
+
+
+class QuestionsSet(_Event):
+    """The marks of the questions changed, with what grades them."""
+
+    kind: Literal["questions"] = "questions"
+    questions: tuple[Asked, ...]
+    run: str = ""
+    """The regrading it was made for."""
 
 
 class Invited(_Event):
@@ -208,6 +217,7 @@ Event = Annotated[
     Created
     | PhaseSet
     | LimitsSet
+    | QuestionsSet
     | Invited
     | Started
     | Joined
@@ -222,7 +232,7 @@ Event = Annotated[
     | Reviewed,
     Field(discriminator="kind"),
 ]
-AUDITED = ("created", "phase", "limits", "invited", "reviewed", "erased", "started")
+AUDITED = ("created", "phase", "limits", "questions", "invited", "reviewed", "erased", "started")
 """Kinds that an organiser or a server caused, for the audit page."""
 
 

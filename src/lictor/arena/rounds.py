@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from lictor.arena import events as e
-from lictor.arena.contest import Contest
+from lictor.arena.contest import Asked, Contest, Limits
 from lictor.arena.standing import level_of, verdict
 from lictor.arena.state import Conversation, Player, State, Submission, path
 from lictor.errors import UsageError
 
+LOOK_BACK = 5_000
+"""Times of a player that rate limits look at, the latest."""
 Reason = Literal["closed", "unknown", "not_yours", "limit", "busy", "order", "already", "invalid", "invitation"]
 
 
@@ -54,6 +56,14 @@ def set_phase(state: State, phase: e.Phase, reason: str = "") -> list[e.Event]:
     if phase == state.phase:
         raise Declined("already", f"This arena is {phase} already.")
     return [e.PhaseSet(phase=phase, reason=reason)]
+
+
+def set_questions(state: State, questions: tuple[Asked, ...], run: str) -> list[e.Event]:
+    """Change the questions' marks for a regrading; ids, order and texts stay. Nothing where none differs."""
+    contest = contest_of(state)
+    if [(q.id, q.text) for q in questions] != [(q.id, q.text) for q in contest.questions]:
+        raise Declined("invalid", "A regrading asks the same questions in the same order; start another arena instead.")
+    return [] if questions == contest.questions else [e.QuestionsSet(questions=questions, run=run)]
 
 
 def join(
@@ -127,9 +137,8 @@ def send(
         raise Declined("limit", f"A conversation has at most {limits.turns} messages; open another one.")
     if talk.turns and talk.turns[-1].answer is None:
         raise Declined("busy", "The last message of this conversation is still being answered.")
-    recent = _since(_player(state, player).sent_at, now - 60)
-    if not talk.attempt and recent >= limits.messages_per_minute:
-        raise Declined("limit", f"At most {limits.messages_per_minute} messages a minute; wait a little.")
+    if not talk.attempt:
+        _check_budget(state, limits, _player(state, player).sent_at, now)
     return [e.Sent(turn=turn, conversation=conversation, chars=chars)]
 
 
@@ -262,6 +271,15 @@ def _mine(state: State, player: str, conversation: str) -> Conversation:
     return found
 
 
+def _check_budget(state: State, limits: Limits, sent_at: Sequence[float], now: float) -> None:
+    if len(state.turns) >= limits.messages_of_all:
+        raise Declined("limit", "This arena's budget of messages is used up.")
+    if len(sent_at) >= limits.messages:
+        raise Declined("limit", f"You have sent {len(sent_at)} messages, which is the most allowed.")
+    if _since(sent_at, now - 60, now) >= limits.messages_per_minute:
+        raise Declined("limit", f"At most {limits.messages_per_minute} messages a minute; wait a little.")
+
+
 def _check_branch(state: State, player: str, base: str, kept: int) -> None:
     if _mine(state, player, base).attempt:
         raise Declined("not_yours", "A conversation of a universal attempt has no branches.")
@@ -272,18 +290,14 @@ def _check_branch(state: State, player: str, base: str, kept: int) -> None:
         raise Declined("busy", "A message to be kept is still being answered.")
 
 
-def _since(times: Sequence[float], start: float) -> int:
-    count = 0
-    for at in reversed(times):
-        if at < start:
-            break
-        count += 1
-    return count
+def _since(times: Sequence[float], start: float, now: float) -> int:
+    """How many of `times` lie between two times; later ones, of a clock that was since set back, don't count."""
+    return sum(start <= at <= now for at in times[-LOOK_BACK:])
 
 
 def _check_rate(state: State, contest: Contest, player: str, now: float) -> None:
     mine = _player(state, player).submissions
-    if _since([state.submissions[s].at for s in mine], now - 3600) >= contest.limits.submissions_per_hour:
+    if _since([state.submissions[s].at for s in mine], now - 3600, now) >= contest.limits.submissions_per_hour:
         raise Declined("limit", f"At most {contest.limits.submissions_per_hour} submissions an hour; wait a little.")
 
 

@@ -18,6 +18,8 @@ class Turn:
     conversation: str
     at: float
     chars: int
+    seq: int = 0
+    """Its line of the log; clocks may be set back, the log goes on."""
     ended_at: float | None = None
     answer: e.Answered | None = None
     """None while it is running."""
@@ -50,6 +52,7 @@ class Submission:
 
     sent: e.Submitted
     at: float
+    seq: int = 0
     graded: dict[str, e.Graded] = field(default_factory=dict[str, e.Graded])
     """The grade that counts, by question."""
     second: dict[str, e.Graded] = field(default_factory=dict[str, e.Graded])
@@ -124,19 +127,21 @@ def fold(state: State, entry: e.Entry) -> None:
     assert entry.seq > state.seq, f"entry {entry.seq} after {state.seq}"  # noqa: S101 - our own invariant
     state.seq = entry.seq
     match entry.event:
-        case e.Created() | e.PhaseSet() | e.LimitsSet() | e.Invited() | e.Started() as event:
+        case e.Created() | e.PhaseSet() | e.LimitsSet() | e.QuestionsSet() | e.Invited() | e.Started() as event:
             _fold_setup(state, event)
         case e.Joined() | e.ConsentSet() | e.Surveyed() | e.Erased() as event:
             _fold_player(state, event, entry.at)
         case e.Opened() | e.Sent() | e.Answered() as event:
-            _fold_talk(state, event, entry.at)
+            _fold_talk(state, event, entry)
         case e.Submitted() | e.Graded() | e.Reviewed() as event:
-            _fold_grading(state, event, entry.at)
+            _fold_grading(state, event, entry)
         case _:
             assert_never(entry.event)
 
 
-def _fold_setup(state: State, event: e.Created | e.PhaseSet | e.LimitsSet | e.Invited | e.Started) -> None:
+def _fold_setup(
+    state: State, event: e.Created | e.PhaseSet | e.LimitsSet | e.QuestionsSet | e.Invited | e.Started
+) -> None:
     match event:
         case e.Created():
             state.contest = event.contest
@@ -144,6 +149,8 @@ def _fold_setup(state: State, event: e.Created | e.PhaseSet | e.LimitsSet | e.In
             state.phase = event.phase
         case e.LimitsSet() if state.contest is not None:
             state.contest = state.contest.model_copy(update={"limits": event.limits})
+        case e.QuestionsSet() if state.contest is not None:
+            state.contest = state.contest.model_copy(update={"questions": event.questions})
         case e.Invited():
             state.invitations[event.invitation] = event
         case e.Started():
@@ -167,7 +174,8 @@ def _fold_player(state: State, event: e.Joined | e.ConsentSet | e.Surveyed | e.E
             state.players[event.player].consent = False
 
 
-def _fold_talk(state: State, event: e.Opened | e.Sent | e.Answered, at: float) -> None:
+def _fold_talk(state: State, event: e.Opened | e.Sent | e.Answered, entry: e.Entry) -> None:
+    at = entry.at
     match event:
         case e.Opened():
             conversation = Conversation(
@@ -183,7 +191,7 @@ def _fold_talk(state: State, event: e.Opened | e.Sent | e.Answered, at: float) -
             state.conversations[event.conversation] = conversation
             state.players[event.player].conversations.append(event.conversation)
         case e.Sent():
-            turn = Turn(event.turn, event.conversation, at, event.chars)
+            turn = Turn(event.turn, event.conversation, at, event.chars, entry.seq)
             state.turns[event.turn] = turn
             conversation = state.conversations[event.conversation]
             conversation.turns.append(turn)
@@ -194,9 +202,9 @@ def _fold_talk(state: State, event: e.Opened | e.Sent | e.Answered, at: float) -
             turn.answer, turn.ended_at = event, at
 
 
-def _fold_grading(state: State, event: e.Submitted | e.Graded | e.Reviewed, at: float) -> None:
+def _fold_grading(state: State, event: e.Submitted | e.Graded | e.Reviewed, entry: e.Entry) -> None:
     if isinstance(event, e.Submitted):
-        submission = Submission(event, at)
+        submission = Submission(event, entry.at, entry.seq)
         state.submissions[event.submission] = submission
         state.players[event.player].submissions.append(event.submission)
         if event.parent is not None:

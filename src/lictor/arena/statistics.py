@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from lictor.arena.agreement import kappa_figure
 from lictor.arena.effort import Effort, effort
 from lictor.arena.standing import final_reports, points, questions_of, reaches
 from lictor.arena.state import State, Submission, Turn
@@ -79,15 +80,6 @@ def poisson(events: int, exposure: float, confidence: float = 0.95) -> Interval:
     return Interval(low / exposure, float(stats.chi2.ppf(1 - tail, 2 * events + 2)) / 2 / exposure)
 
 
-def kappa(first: Sequence[bool], second: Sequence[bool]) -> float | None:
-    """Cohen's kappa of two graders; None where chance alone would agree always, or nothing was graded twice."""
-    if not first:
-        return None
-    one, other = np.asarray(first), np.asarray(second)
-    by_chance = one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean())
-    return None if by_chance == 1 else float(((one == other).mean() - by_chance) / (1 - by_chance))
-
-
 def measure(state: State, *, rng: np.random.Generator) -> Report:
     """The report on where an arena stands."""
     turns = list(state.turns.values())
@@ -103,7 +95,7 @@ def measure(state: State, *, rng: np.random.Generator) -> Report:
         *_leaked(turns),
         _high_risk(state, own),
         *_first_success(state, own),
-        *_grading(state),
+        *_grading(state, rng),
     )
     return Report(
         figures,
@@ -140,7 +132,7 @@ def _success(state: State) -> list[Figure]:
     figures = [_share(f"answers/{d}", sum(reaches(state, s, q, d) for s, q in graded), len(graded)) for d in DETAILS]
     for detail in DETAILS:
         most = max((len(_answered(state, s, detail)) for s in reports), default=0)
-        figures.append(Figure(f"most_of_one_report/{detail}", most, 0, asked, len(reports), "questions"))
+        figures.append(Figure(f"most_of_one_report/{detail}", most, most, most, len(reports), "questions"))
         whole = sum(len(_answered(state, s, detail)) == asked for s in reports)
         figures.append(_share(f"universal/{detail}", whole, len(reports)))
     return figures
@@ -180,7 +172,7 @@ def _first_success(state: State, own: Mapping[str, Sequence[Turn]]) -> list[Figu
     return [_median("time_to_first_success", hours, "hours"), _median("queries_to_first_success", queries, "queries")]
 
 
-def _grading(state: State) -> list[Figure]:
+def _grading(state: State, rng: np.random.Generator) -> list[Figure]:
     answers = [(s, q) for s in state.submissions.values() for q in s.sent.questions]
     graded = [s.graded[q] for s, q in answers if q in s.graded]
     figures = [
@@ -188,19 +180,8 @@ def _grading(state: State) -> list[Figure]:
         _share("grading/speaks_to_grader", sum(bool(g.suspicious) for g in graded), len(graded)),
         _share("grading/reviewed", sum(q in s.reviews for s, q in answers), len(answers)),
     ]
-    first: list[bool] = []
-    second: list[bool] = []
-    for submission, question in answers:
-        if question in submission.graded and question in submission.second:
-            other = {one.point: one.given for one in submission.second[question].evidence}
-            for one in submission.graded[question].evidence:
-                if one.point in other:
-                    first.append(one.given)
-                    second.append(other[one.point])
-    agreed = kappa(first, second)
-    if agreed is not None:
-        figures.append(Figure("grading/kappa", agreed, -1, 1, len(first), "kappa"))
-    return figures
+    agreed = kappa_figure(state, rng=rng)
+    return figures if agreed is None else [*figures, agreed]
 
 
 def _histograms(state: State) -> list[Histogram]:

@@ -6,8 +6,9 @@ workers at once do no harm: the second grade of an answer is declined.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
-from math import inf
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lictor.arena import events as e
@@ -15,11 +16,13 @@ from lictor.arena.arena import Arena
 from lictor.arena.grading import AnswerGrader, Assessment, Case, SeenTurn
 from lictor.arena.rounds import Declined, grade
 from lictor.arena.state import State, Submission, path
+from lictor.arena.store import BusyError
 from lictor.arena.talk import Taken, run_turn, take, wordings
-from lictor.errors import LictorError
+from lictor.errors import GenerationError, LictorError
 
-GRADING_TRIES = 60
-"""Of one answer; half a minute at least, as the server works."""
+GRADING_TRIES = 3
+"""Of an answer whose grading fails although the grader's model can be reached."""
+LONGEST_WAIT_S = 60.0
 LOG = logging.getLogger("lictor.arena")
 
 
@@ -30,18 +33,26 @@ class Todo(NamedTuple):
     question: str
 
 
-class Regraded(NamedTuple):
-    """What a regrading made of one answer."""
+@dataclass
+class Patience:
+    """How often grading failed, and when it is tried again; kept in memory, for the log has nothing to say yet."""
 
-    submission: str
-    question: str
-    before: int | None
-    after: int | None
+    clock: Callable[[], float] = time.monotonic
+    tries: dict[Todo, int] = field(default_factory=dict[Todo, int])
+    failed_in_a_row: int = 0
+    again_at: float = 0.0
+    trouble: str = ""
+    """What the grader's model said last, while it can't be reached."""
 
-    @property
-    def has_changed(self) -> bool:
-        """Whether the points differ."""
-        return self.before != self.after
+    def note_unreachable(self, trouble: str) -> None:
+        """The grader's model can't be reached: wait 1, 2, 4, ... seconds, a minute at most."""
+        self.trouble = trouble
+        self.again_at = self.clock() + min(LONGEST_WAIT_S, 2.0**self.failed_in_a_row)
+        self.failed_in_a_row = min(self.failed_in_a_row + 1, 10)
+
+    def note_reached(self) -> None:
+        """It answers again."""
+        self.trouble, self.failed_in_a_row, self.again_at = "", 0, 0.0
 
 
 def ungraded(state: State) -> list[Todo]:
@@ -54,22 +65,29 @@ def ungraded(state: State) -> list[Todo]:
     ]
 
 
-def grade_all(arena: Arena, failures: dict[Todo, int]) -> int:
+def grade_all(arena: Arena, patience: Patience) -> int:
     """Grade what is to be graded; how many grades were logged.
 
-    Args:
-        arena: Its grader is used.
-        failures: How often each answer's grading failed before; kept up to date. After `GRADING_TRIES` the answer is
-            logged with status `error`, for an organiser to look at.
+    While the grader's model can't be reached nothing is logged, however long that takes. An answer that can't be
+    graded for another reason is logged with status `error` after `GRADING_TRIES`, for an organiser to look at.
     """
     count = 0
+    if patience.clock() < patience.again_at:
+        return 0
     for todo in arena.store.read(ungraded):
         try:
             assessment = arena.grader.assess(read_case(arena, todo))
+            patience.note_reached()
+        except GenerationError as error:
+            LOG.warning("the grader can't be reached: %s", error)
+            patience.note_unreachable(str(error))
+            return count
+        except BusyError:
+            raise
         except LictorError as error:
             LOG.warning("grading of %s %s failed: %s", *todo, error)
-            failures[todo] = failures.get(todo, 0) + 1
-            if failures[todo] < GRADING_TRIES:
+            patience.tries[todo] = patience.tries.get(todo, 0) + 1
+            if patience.tries[todo] < GRADING_TRIES:
                 continue
             assessment = Assessment(0, status="error")
         count += log_grade(arena, todo, assessment, grader=arena.grader)
@@ -104,29 +122,6 @@ def log_grade(
     except Declined:
         return False
     return True
-
-
-def regrade(arena: Arena, run: str, *, grader: AnswerGrader | None = None, is_second: bool = False) -> list[Regraded]:
-    """Grade every submission anew under the name `run`; what each answer had before and has now.
-
-    An answer graded under that name before is passed over, so that an interrupted regrading goes on. An organiser's
-    verdict stands whatever the new grade. With `is_second` the grades are a second opinion, and no verdict changes.
-
-    Raises:
-        LictorError: A grader failed; what was graded until then is kept.
-    """
-    by = grader or arena.grader
-    regraded: list[Regraded] = []
-    for todo in arena.store.read(lambda s: [Todo(n, q) for n, x in s.submissions.items() for q in x.sent.questions]):
-        known = arena.store.read(_known(todo, is_second))
-        if known is not None and known.run == run:
-            continue
-        assessment = by.assess(read_case(arena, todo))
-        before = known.points if known is not None and known.status == "ok" else None
-        log_grade(arena, todo, assessment, grader=by, run=run, is_second=is_second)
-        after = assessment.points if assessment.status == "ok" else None
-        regraded.append(Regraded(todo.submission, todo.question, before, after))
-    return regraded
 
 
 async def run_universal(arena: Arena) -> int:
@@ -172,22 +167,14 @@ def _of(state: State, todo: Todo) -> tuple[e.Submitted, str, list[tuple[str, e.A
     """
     submission = state.submissions[todo.submission]
     question = state.contest.question(todo.question) if state.contest else None
-    latest = submission.at if submission.sent.form != "universal" else inf
+    latest = submission.seq if submission.sent.form != "universal" else state.seq
     answers = [
         (name, turn.answer)
         for name in submission.sent.conversations
         for turn in path(state, name)
-        if turn.answer and turn.at <= latest
+        if turn.answer and turn.seq <= latest
     ]
     return submission.sent, question.text if question else "", answers
-
-
-def _known(todo: Todo, is_second: bool) -> Callable[[State], e.Graded | None]:
-    def look(state: State) -> e.Graded | None:
-        submission = state.submissions[todo.submission]
-        return (submission.second if is_second else submission.graded).get(todo.question)
-
-    return look
 
 
 def _unasked(state: State, submission: Submission) -> list[str]:

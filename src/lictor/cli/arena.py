@@ -22,7 +22,7 @@ Verb = Callable[..., None]
 def build(wrap: Callable[[Verb], Verb]) -> typer.Typer:
     """All commands under `lictor arena`, each wrapped so that errors become messages and exit codes."""
     app = typer.Typer(help="Let people attack a guard: rounds, pages, grading and statistics.", no_args_is_help=True)
-    for verb in (create, serve, invite, report, regrade, replay, export, backup, restore, verify, erase):
+    for verb in (create, rubric, serve, invite, report, regrade, replay, export, backup, restore, verify, erase):
         app.command(verb.__name__)(wrap(verb))
     return app
 
@@ -38,6 +38,9 @@ def create(  # noqa: PLR0917 - options by name
     mark: Annotated[str, typer.Option("--mark", help="Detail to pass: pass, half or full.")] = "half",
     target: Annotated[str, typer.Option("--target", help="worst-case, or a chat model's reference.")] = "worst-case",
     judge: Annotated[str, typer.Option("--judge", help="Chat model that grades; empty grades by facts.")] = "",
+    fallback: Annotated[
+        str, typer.Option("--judge-fallback", help="Chat model that grades where the judge refuses.")
+    ] = "",
     ask: Annotated[str, typer.Option("--ask", help="Ids of the questions, with commas; empty for all.")] = "",
     everybody: Annotated[bool, typer.Option("--open", help="Everybody may sign up.")] = False,
     system: Annotated[bool, typer.Option("--system-prompt", help="Players may write a system prompt.")] = False,
@@ -57,6 +60,8 @@ def create(  # noqa: PLR0917 - options by name
         questions=tuple(filter(None, ask.split(","))),
         mark=read_mark(mark),
         target=target,
+        judge=judge,
+        judge_fallback=fallback,
     )
     paid = contest.payout.model_copy(update={"most": most})
     contest = contest.model_copy(
@@ -64,8 +69,6 @@ def create(  # noqa: PLR0917 - options by name
             "invited_only": not everybody,
             "system_prompt": system,
             "payout": paid,
-            "judge": judge,
-            "grader": "judge" if judge else "facts",
         }
     )
     store = _store(database)
@@ -141,27 +144,73 @@ def erase(
     say(f"{name}: erased")
 
 
-def regrade(
+def regrade(  # noqa: PLR0917 - options by name
     database: Database,
     run: Annotated[str, typer.Option("--run", help="Name of this grading; the same name goes on with it.")],
     second: Annotated[bool, typer.Option("--second", help="A second opinion: no verdict changes.")] = False,
     judge: Annotated[str, typer.Option("--judge", help="Another chat model to grade by.")] = "",
+    sample: Annotated[float, typer.Option("--sample", min=0, max=1, help="Share of the answers to grade.")] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Grade every submission anew, and show what changed."""
-    from lictor.arena.arena import assemble, judge_of
-    from lictor.arena.work import regrade as grade
+    """Grade every submission anew, by the rubric as it is now, and show what changed."""
+    from lictor.arena.arena import asked_in, assemble, judge_of
+    from lictor.arena.regrading import changes
+    from lictor.arena.regrading import regrade as grade
+    from lictor.arena.rounds import contest_of
 
     made = assemble(_store(database))
-    rows = grade(made, run, grader=judge_of(made, judge) if judge else None, is_second=second)
-    changed = [row for row in rows if row.has_changed]
+    contest = made.store.read(contest_of)
+    now = asked_in(contest.domain, by_judge=contest.grader == "judge")
+    questions = tuple(now.get(asked.id, asked) for asked in contest.questions)
+    by = judge_of(made, judge) if judge else None
+    graded = grade(made, run, grader=by, questions=questions, is_second=second, sample=sample)
+    changed = [row for row in changes(made.store.entries(), run) if row.has_changed]
     if as_json:
-        say_json({"graded": len(rows), "changed": [row._asdict() for row in changed]})
+        say_json({"graded": graded, "changed": [row._asdict() for row in changed]})
         return
-    say(f"{len(rows)} answers graded, {len(changed)} changed")
+    say(f"{graded} answers graded now, {len(changed)} changed under {run}")
     if changed:
-        table = [(r.submission, r.question, str(r.before), str(r.after)) for r in changed]
-        say_table(("submission", "question", "before", "after"), table)
+        table = [
+            (r.submission, r.question, str(r.before), str(r.after), r.verdict_before, r.verdict_after) for r in changed
+        ]
+        say_table(("submission", "question", "before", "after", "verdict before", "after"), table)
+
+
+def rubric(
+    folder: Annotated[Path, typer.Argument(help="Folder with questions.yaml; rubrics.json is written beside it.")],
+    judge: Annotated[str, typer.Option("--judge", help="Chat model that makes the rubrics.")],
+    answers: Annotated[
+        Path | None, typer.Option("--answers", help="JSONL of unguarded answers: question (its id) and answer.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="Chat model without a guard that complies; asked where there are no answers.")
+    ] = "",
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Answers of it to each question.")] = 5,
+) -> None:
+    """Make the rubrics a judge grades by from unguarded answers; questions that have one are passed over."""
+    from lictor.arena.arena import RUBRICS
+    from lictor.arena.judge import build_rubric, read_rubrics, write_rubrics
+    from lictor.cli.arena_options import read_answers, sample_answers
+    from lictor.errors import UsageError
+    from lictor.evaluation.questions import load_questions
+    from lictor.llm.load import load_chat_model
+
+    path, questions = folder / RUBRICS, load_questions(folder)
+    made = read_rubrics(path) if path.exists() else {}
+    given = read_answers(answers) if answers else {}
+    if not given and not model:
+        raise UsageError("expected unguarded answers (--answers) or a model to ask for them (--model), got neither")
+    by, target = load_chat_model(judge), load_chat_model(model) if model else None
+    for question in questions:
+        if question.id in made:
+            continue
+        found = given.get(question.id) or (sample_answers(target, question.text, count) if target else [])
+        if not found:
+            raise UsageError(f"{answers}: expected answers to question {question.id!r}, found none")
+        made[question.id] = build_rubric(by, question.text, found)
+        write_rubrics(path, made)
+        say(f"{question.id}: {len(made[question.id].points)} points, {made[question.id].covered:.1f} in an answer")
+    say(f"{len(made)} rubrics in {path}")
 
 
 def report(

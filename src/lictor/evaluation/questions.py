@@ -92,6 +92,15 @@ def load(folder: Path) -> Domain:
     return domain
 
 
+def load_questions(folder: Path) -> tuple[Question, ...]:
+    """The questions in `folder` alone, for domains that are graded without a handbook.
+
+    Raises:
+        DataError: The file is missing or a row of it is malformed; ids are used twice.
+    """
+    return _rows(folder / "questions.yaml", "questions", Question)
+
+
 R = TypeVar("R", Fact, Question, Ordinary)
 
 

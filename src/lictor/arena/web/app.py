@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lictor.arena.arena import Arena, note_start
 from lictor.arena.store import Store
 from lictor.arena.talk import end_interrupted
-from lictor.arena.web import accounts, host, play
+from lictor.arena.web import accounts, host, marking, play, setup
 from lictor.arena.web.chat import chat
 from lictor.arena.web.reports import reports
 from lictor.arena.web.visit import Handler, Need, Site, page, templates
@@ -117,22 +117,23 @@ def _routes(site: Site) -> list[Route | Mount]:
 def _host_routes(at: Callable[..., Route]) -> list[Route]:
     shown: dict[str, Handler] = {
         "/host": host.overview,
-        "/host/setup": host.show_setup,
+        "/host/setup": setup.show_setup,
         "/host/players": host.players,
         "/host/watch": host.watch,
         "/host/feed": host.feed,
         "/host/talks/{id}": host.show_talk,
-        "/host/submissions": host.submissions,
-        "/host/submissions/{id}": host.show_submission,
+        "/host/submissions": marking.submissions,
+        "/host/submissions/{id}": marking.show_submission,
+        "/host/grading": marking.grading,
         "/host/audit": host.audit,
         "/host/export": host.export,
     }
     done: dict[str, Handler] = {
-        "/host/setup": host.do_setup,
+        "/host/setup": setup.do_setup,
         "/host/phase": host.do_phase,
         "/host/limits": host.do_limits,
         "/host/invite": host.do_invite,
-        "/host/submissions/{id}": host.do_review,
+        "/host/submissions/{id}": marking.do_review,
     }
     return [
         *(at(path, handler, "organiser") for path, handler in shown.items()),
@@ -146,7 +147,7 @@ async def _work(site: Site) -> None:
         try:
             if site.arena is not None:
                 await run_universal(site.arena)
-                await asyncio.to_thread(grade_all, site.arena, site.failures)
+                await asyncio.to_thread(grade_all, site.arena, site.patience)
         except Exception:
             LOG.exception("the arena's worker failed")
         await asyncio.sleep(IDLE_S)

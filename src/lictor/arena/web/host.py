@@ -1,29 +1,24 @@
-"""Organisers' pages: set up, invite, pause, limit, watch, review, audit, close and export.
+"""Organisers' pages: invite, pause, limit, watch, audit, close and export.
 
 In: visits of organisers. Out: pages; and events that name who did it. Decides nothing: rounds.py does.
 """
 
 import json
-from pathlib import Path
-from typing import NamedTuple, cast, get_args
+from typing import NamedTuple, cast
 
 from pydantic import ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from lictor.arena import events as e
-from lictor.arena.arena import note_start, set_up
 from lictor.arena.contest import Limits
 from lictor.arena.people import invite, names
-from lictor.arena.rounds import Declined, create, review, set_phase
+from lictor.arena.rounds import Declined, set_phase
 from lictor.arena.standing import payouts
 from lictor.arena.state import Player, State, Submission, path
-from lictor.arena.web.play import Row, marks_of, row_of, system_of, transcript
+from lictor.arena.web.play import system_of, transcript
 from lictor.arena.web.visit import Visit
-from lictor.evaluation.rubric import Mark
-from lictor.starter.folders import PREFIX
 
-FEED_ROWS = 100
-DEEPEST = 3
+FEED_ROWS, MOST_INVITATIONS = 100, 200
 
 
 class Counts(NamedTuple):
@@ -43,39 +38,7 @@ def overview(visit: Visit) -> Response:
         return visit.go("/host/setup")
     counts = visit.store.read(_count)
     label = visit.request.query_params.get("made", "")
-    return visit.render("host.html", counts=counts, made=label, link="")
-
-
-def show_setup(visit: Visit) -> Response:
-    """The form that sets the arena up from a guard and a domain."""
-    guards = _folders(visit.site.folders, "guard.json")
-    domains = [f"{PREFIX}emberglass", *_folders(visit.site.folders, "questions.yaml")]
-    return visit.render("setup.html", guards=guards, domains=domains)
-
-
-def do_setup(visit: Visit) -> Response:
-    """Set the arena up; only folders the form offered are taken."""
-    guard, domain, mode, mark = (visit.text(name) for name in ("guard", "domain", "mode", "mark"))
-    if guard and guard not in _folders(visit.site.folders, "guard.json"):
-        raise Declined("invalid", "Choose a guard from the list.")
-    if domain != f"{PREFIX}emberglass" and domain not in _folders(visit.site.folders, "questions.yaml"):
-        raise Declined("invalid", "Choose the questions from the list.")
-    if mode not in ("bounty", "levels") or mark not in get_args(Mark):
-        raise Declined("invalid", "Choose a mode and a pass mark from the lists.")
-    contest = set_up(
-        domain,
-        title=visit.text("title") or "Arena",
-        mode=mode,
-        guard=guard,
-        mark=cast(Mark, mark),
-    )
-    contest = contest.model_copy(
-        update={"invited_only": not visit.text("everybody"), "system_prompt": bool(visit.text("system_prompt"))}
-    )
-    visit.store.change(visit.me, lambda s: create(s, contest))
-    visit.site.arena = visit.site.assemble(visit.store)
-    note_start(visit.site.arena)
-    return visit.go("/host")
+    return visit.render("host.html", counts=counts, made=label, links=(), trouble=visit.site.patience.trouble)
 
 
 def do_phase(visit: Visit) -> Response:
@@ -98,11 +61,16 @@ def do_limits(visit: Visit) -> Response:
 
 
 def do_invite(visit: Visit) -> Response:
-    """A new invitation; its link is shown this once."""
+    """New invitations; their links are shown this once."""
     role: e.Role = "organiser" if visit.text("role") == "organiser" else "player"
-    secret = invite(visit.store, role=role, label=visit.text("label")[:80], actor=visit.me)
-    link = str(visit.request.url_for("join").include_query_params(invitation=secret))
-    return visit.render("host.html", counts=visit.store.read(_count), made=role, link=link)
+    many = visit.text("count") or "1"
+    if not many.isdecimal() or not 1 <= int(many) <= MOST_INVITATIONS:
+        raise Declined("invalid", f"Make 1 to {MOST_INVITATIONS} invitations at a time.")
+    label = visit.text("label")[:80]
+    secrets = [invite(visit.store, role=role, label=label, actor=visit.me) for _ in range(int(many))]
+    links = [str(visit.request.url_for("join").include_query_params(invitation=secret)) for secret in secrets]
+    counts, trouble = visit.store.read(_count), visit.site.patience.trouble
+    return visit.render("host.html", counts=counts, made=role, links=links, trouble=trouble)
 
 
 def players(visit: Visit) -> Response:
@@ -144,44 +112,6 @@ def show_talk(visit: Visit) -> Response:
     return visit.render("host_talk.html", talk=talk, lines=lines, system=system_of(visit, talk), who=who)
 
 
-def submissions(visit: Visit) -> Response:
-    """Every submission, those that wait for a verdict first."""
-
-    def look(state: State) -> list[tuple[str, Row]]:
-        rows = [(s.sent.player, row_of(state, s)) for s in reversed(state.submissions.values())]
-        return sorted(rows, key=lambda row: not row[1].is_pending)
-
-    return visit.render("submissions.html", rows=visit.store.read(look), names=names(visit.store))
-
-
-def show_submission(visit: Visit) -> Response:
-    """A submission with all evidence, and the form to set a verdict."""
-    submission = _submission(visit)
-    sent = submission.sent
-    said = visit.store.words_of([e.words(sent.submission, part) for part in ("strategy", "prompt")])
-    return visit.render(
-        "submission.html",
-        submission=submission,
-        marks=marks_of(visit, submission),
-        is_host=True,
-        strategy="\n".join(text for text in said.values() if text),
-        who=names(visit.store).get(sent.player, "erased"),
-    )
-
-
-def do_review(visit: Visit) -> Response:
-    """Set the verdict on one answer, with a reason."""
-    name = _submission(visit).sent.submission
-    given = visit.text("points")
-    if not given.isdigit() or not visit.text("reason"):
-        raise Declined("invalid", "A verdict needs points, as a whole number, and a reason.")
-    event = e.Reviewed(
-        submission=name, question=visit.text("question"), points=int(given), reason=visit.text("reason")[:2000]
-    )
-    visit.store.change(visit.me, lambda s: review(s, event))
-    return visit.go(f"/host/submissions/{name}")
-
-
 def audit(visit: Visit) -> Response:
     """What organisers and servers did."""
     entries = reversed(visit.store.entries(kinds=e.AUDITED))
@@ -214,6 +144,9 @@ def tell(event: e.Event) -> str:  # noqa: PLR0911 - one a kind
             return f"submitted a {event.form}: {', '.join(event.questions)}"
         case e.Graded():
             return f"{event.submission} {event.question}: {event.points} points, {event.status}"
+        case e.QuestionsSet():
+            marks = ", ".join(f"{one.id} {one.covered:g} of {one.topics}" for one in event.questions)
+            return f"changed the marks for {event.run or 'all'}: {marks}"
         case e.LimitsSet():
             return f"changed the limits: {event.limits.model_dump_json()}"
         case e.Started():
@@ -238,18 +171,3 @@ def _count(state: State) -> Counts:
 def _queries(state: State, player: Player) -> tuple[int, int]:
     turns = [turn for name in player.conversations for turn in state.conversations[name].turns]
     return len(turns), sum(turn.was_blocked for turn in turns)
-
-
-def _submission(visit: Visit) -> Submission:
-    found = visit.store.read(lambda s: s.submissions.get(visit.path("id")))
-    if found is None:
-        raise Declined("unknown", "There is no such submission.")
-    return found
-
-
-def _folders(root: str, file: str) -> list[str]:
-    """Folders under `root`, at most three deep, that hold `file`."""
-    found: list[str] = []
-    for depth in range(DEEPEST):
-        found += [str(path.parent) for path in sorted(Path(root).glob("*/" * (depth + 1) + file))]
-    return found

@@ -22,7 +22,7 @@ from lictor.arena.arena import Arena
 from lictor.arena.people import Session, find_session
 from lictor.arena.rounds import Declined, Reason
 from lictor.arena.store import BusyError, Store
-from lictor.arena.work import Todo
+from lictor.arena.work import Patience
 from lictor.errors import LictorError
 
 COOKIE, BEFORE = "lictor_session", "lictor_before"
@@ -89,7 +89,8 @@ class Site:
     """By address and name."""
     sign_ups: Attempts = field(default_factory=lambda: Attempts(60, 3600))
     """By address."""
-    failures: dict[Todo, int] = field(default_factory=dict[Todo, int])
+    patience: Patience = field(default_factory=Patience)
+    """With a grader that can't be reached."""
     turns: set[asyncio.Task[object]] = field(default_factory=set[asyncio.Task[object]])
 
 
