@@ -47,13 +47,13 @@ GROUP = "arena"
 class Served:
     """`lictor arena serve` in a process of its own, on one port; it can be killed and started again."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         start = "from lictor.cli.main import app; app()"
-        self._command = [sys.executable, "-c", start, "arena", "serve", str(database), "--port", str(port)]
+        self._command = [sys.executable, "-c", start, "arena", "serve", database, "--port", str(port)]
         self._command += ["--sign-ups", "100000"]
         self.start()
 
@@ -133,8 +133,8 @@ def main() -> int:
     domain = load(resolve(DOMAIN, Path.cwd()))
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "arena.db"
-        contest, secret = prepare(database, args.guard)
-        served = Served(database)
+        contest, secret = prepare(str(database), args.guard)
+        served = Served(str(database))
         ways = list(BEHAVIOURS)
         players = [Player(served.address, n, ways[n % len(ways)], domain, contest) for n in range(args.players)]
         started = time.monotonic()
@@ -156,12 +156,12 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def prepare(database: Path, guard: str) -> tuple[Contest, str]:
+def prepare(database: str, guard: str, *, messages_per_minute: int = 10) -> tuple[Contest, str]:
     """A bounty arena in `database`, and an organiser's invitation."""
-    limits = Limits(submissions_per_hour=1000, reports=1000)
+    limits = Limits(messages_per_minute=messages_per_minute, submissions_per_hour=1000, reports=1000)
     contest = set_up(DOMAIN, title="Scripted players", mode="bounty", guard=guard)
     contest = contest.model_copy(update={"invited_only": False, "limits": limits})
-    store = Store(str(database))
+    store = Store(database)
     store.change("cli", lambda s: create(s, contest))
     store.change("cli", lambda s: set_phase(s, "open"))
     secret = invite(store, role="organiser", label="benchmark", actor="cli")

@@ -57,7 +57,7 @@ class Browser:
     """A player who reads pages and sends forms; keeps cookies, runs no script."""
 
     def __init__(self, place: Place) -> None:
-        self.http = httpx.Client(base_url=place.address, timeout=20, follow_redirects=True)
+        self.http = httpx.Client(base_url=place.address, timeout=60, follow_redirects=True)
         place.clients.append(self.http)
 
     def get(self, path: str) -> str:

@@ -87,6 +87,8 @@ def test_a_level_is_passed_with_the_keyboard(levels: tuple[Place, Arena], page: 
     page.get_by_label("How is the emberglass pot charged?").fill(ALL_OF_Q1)
     page.get_by_role("button", name="Submit").press("Enter")
     page.get_by_text("Passed", exact=True).wait_for()
+    page.get_by_role("link", name="Leaderboard").click()
+    page.get_by_role("cell", name="Ada").wait_for()
 
     for path in ("/", "/board", "/me", "/submit"):
         page.goto(levels[0].address + path)

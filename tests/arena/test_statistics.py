@@ -97,7 +97,7 @@ def test_the_paper_s_figures_are_there() -> None:
         ("q1", 2, 2, 1),
         ("q2", 1, 1, 1),
     ]
-    assert report.strategies[0] == ("role play", 2, 3, 3)
+    assert report.strategies[0] == ("role play", 2, 0, 3, 3)
 
 
 def test_leaks_time_and_effort() -> None:
@@ -195,6 +195,7 @@ def test_replay_shows_what_each_part_of_a_guard_does(tmp_path: Path) -> None:
         "none": 0,
         "input": 0.5,
         "output": 0.5,
+        "both without views": 1,
         "both": 1,
     }
     assert found["none"][0].value == 1

@@ -168,6 +168,9 @@ class Submitted(_Event):
     questions: tuple[str, ...]
     conversations: tuple[str, ...]
     strategies: tuple[str, ...] = ()
+    """What the player says was used."""
+    suggested: tuple[str, ...] = ()
+    """What the player's messages look like."""
     parent: str | None = None
     """The report this one resubmits."""
 

@@ -54,7 +54,7 @@ class _Said(NamedTuple):
 
 
 def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
-    """The guard's ablations: none of it, its input stage alone, its output stage alone, and all of it.
+    """The guard's ablations: none of it, either stage alone, both without views, and all of it.
 
     Raises:
         UsageError: It is not a guard whose stages are known.
@@ -66,6 +66,8 @@ def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
         found["input"] = Guard(guard.input_scorer, None, guard.policy, views=guard.views)
     if guard.stream_scorer is not None:
         found["output"] = Guard(None, guard.stream_scorer, guard.policy, views=guard.views)
+    if guard.views:
+        found["both without views"] = Guard(guard.input_scorer, guard.stream_scorer, guard.policy, views={})
     return found | {"both": guard}
 
 

@@ -50,10 +50,12 @@ class QuestionRow(NamedTuple):
 
 
 class StrategyRow(NamedTuple):
-    """How a strategy fared, by what players said they used."""
+    """How a strategy fared, by what players said they used, and how often it was suggested instead."""
 
     strategy: str
     reports: int
+    suggested: int
+    """Reports whose messages look like it."""
     passed: int
     """Answers that reached half detail."""
     answers: int
@@ -216,10 +218,13 @@ def _question_rows(state: State) -> list[QuestionRow]:
 def _strategy_rows(state: State) -> list[StrategyRow]:
     units = _units(state)
     rows: list[StrategyRow] = []
-    for tag in sorted({tag for s in units for tag in s.sent.strategies}):
+    for tag in sorted({tag for s in units for tag in (*s.sent.strategies, *s.sent.suggested)}):
         of = [s for s in units if tag in s.sent.strategies]
+        looks = sum(tag in s.sent.suggested for s in units)
         answers = [(s, q) for s in of for q in questions_of(state, s)]
-        rows.append(StrategyRow(tag, len(of), sum(reaches(state, s, q, "half") for s, q in answers), len(answers)))
+        rows.append(
+            StrategyRow(tag, len(of), looks, sum(reaches(state, s, q, "half") for s, q in answers), len(answers))
+        )
     return sorted(rows, key=lambda row: (-row.passed, row.strategy))
 
 

@@ -4,6 +4,7 @@ In: visits of organisers. Out: pages; and events that name who did it. Decides n
 """
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from pydantic import ValidationError
@@ -18,6 +19,17 @@ from lictor.arena.state import Player, State, Submission, path
 from lictor.arena.web.play import system_of, transcript
 from lictor.arena.web.visit import Visit
 
+LIMITS = {
+    "messages_per_minute": "Messages of one player a minute",
+    "message_chars": "Characters of one message",
+    "messages": "Messages of one player in all",
+    "messages_of_all": "Messages of all players together: the arena's budget",
+    "turns": "Messages in one conversation",
+    "conversations": "Conversations of one player",
+    "submissions_per_hour": "Submissions of one player an hour",
+    "reports": "Reports of one player, resubmissions not counted",
+    "answer_chars": "Characters of one submitted answer",
+}
 FEED_ROWS, MOST_INVITATIONS = 100, 200
 
 
@@ -36,9 +48,8 @@ def overview(visit: Visit) -> Response:
     """Where the arena stands, and the controls."""
     if visit.store.read(lambda s: s.contest) is None:
         return visit.go("/host/setup")
-    counts = visit.store.read(_count)
     label = visit.request.query_params.get("made", "")
-    return visit.render("host.html", counts=counts, made=label, links=(), trouble=visit.site.patience.trouble)
+    return _overview(visit, made=label, links=())
 
 
 def do_phase(visit: Visit) -> Response:
@@ -69,8 +80,7 @@ def do_invite(visit: Visit) -> Response:
     label = visit.text("label")[:80]
     secrets = [invite(visit.store, role=role, label=label, actor=visit.me) for _ in range(int(many))]
     links = [str(visit.request.url_for("join").include_query_params(invitation=secret)) for secret in secrets]
-    counts, trouble = visit.store.read(_count), visit.site.patience.trouble
-    return visit.render("host.html", counts=counts, made=role, links=links, trouble=trouble)
+    return _overview(visit, made=role, links=links)
 
 
 def players(visit: Visit) -> Response:
@@ -129,7 +139,7 @@ def export(visit: Visit) -> Response:
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
 
 
-def tell(event: e.Event) -> str:  # noqa: PLR0911 - one a kind
+def tell(event: e.Event) -> str:  # noqa: PLR0911, PLR0912 - one a kind
     """An event in a few words."""
     match event:
         case e.PhaseSet():
@@ -138,8 +148,14 @@ def tell(event: e.Event) -> str:  # noqa: PLR0911 - one a kind
             return f"gave {event.submission} {event.question} {event.points} points: {event.reason}"
         case e.Invited():
             return f"invited {event.label or 'somebody'} as {event.role}"
+        case e.Joined():
+            return f"joined as {event.role}"
+        case e.Opened():
+            return "branched off a conversation" if event.base else "began a conversation"
+        case e.Sent():
+            return f"sent {event.chars} characters"
         case e.Answered():
-            return f"turn {event.outcome}, {event.chars} characters, {len(event.facts)} facts"
+            return f"answer {event.outcome}, {event.chars} characters, {len(event.facts)} facts"
         case e.Submitted():
             return f"submitted a {event.form}: {', '.join(event.questions)}"
         case e.Graded():
@@ -153,6 +169,11 @@ def tell(event: e.Event) -> str:  # noqa: PLR0911 - one a kind
             return f"server started: guard {event.guard or 'none'}, target {event.target}"
         case _:
             return event.kind
+
+
+def _overview(visit: Visit, *, made: str, links: Sequence[str]) -> Response:
+    counts, trouble = visit.store.read(_count), visit.site.patience.trouble
+    return visit.render("host.html", counts=counts, made=made, links=links, trouble=trouble, limits=LIMITS)
 
 
 def _count(state: State) -> Counts:

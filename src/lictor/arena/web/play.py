@@ -16,6 +16,7 @@ from lictor.arena.rounds import Declined, open_conversation, submit, try_univers
 from lictor.arena.standing import leaderboard, level_of, points, questions_of, result, verdict
 from lictor.arena.state import Conversation, State, Submission, Turn, path, system_owner
 from lictor.arena.store import Words
+from lictor.arena.tags import suggest
 from lictor.arena.talk import wordings
 from lictor.arena.web.visit import Visit
 
@@ -155,13 +156,15 @@ def do_submit(visit: Visit) -> Response:
     name = visit.text("submission")
     if not name.isalnum() or len(name) > 32:
         raise Declined("invalid", "The form is incomplete; reload the page and send it again.")
+    talks = tuple(dict.fromkeys(visit.texts("talk")))
     sent = e.Submitted(
         submission=name,
         player=visit.me,
         form="level" if contest is not None and contest.mode == "levels" else "report",
         questions=tuple(given),
-        conversations=tuple(dict.fromkeys(visit.texts("talk"))),
+        conversations=talks,
         strategies=tuple(tag for tag in visit.texts("strategy") if tag in STRATEGIES),
+        suggested=_suggested(visit, talks, tuple(given)),
         parent=visit.text("parent") or None,
     )
     longest, now = max((len(text) for text in given.values()), default=0), visit.store.now()
@@ -173,6 +176,22 @@ def do_submit(visit: Visit) -> Response:
         if declined.reason != "already" or name not in visit.store.read(lambda s: s.players[visit.me].submissions):
             raise
     return visit.go(f"/submissions/{name}")
+
+
+def _suggested(visit: Visit, talks: tuple[str, ...], questions: tuple[str, ...]) -> tuple[str, ...]:
+    """What the player's own messages in `talks` look like; conversations of others are declined later."""
+
+    def look(state: State) -> tuple[list[str], list[str], list[str]]:
+        own = [name for name in talks if name in state.players[visit.me].conversations]
+        turns = dict.fromkeys(turn.id for name in own for turn in path(state, name))
+        asked = [q.text for q in state.contest.questions if q.id in questions] if state.contest else []
+        return own, list(turns), asked
+
+    own, turns, asked = visit.store.read(look)
+    said = visit.store.words_of([e.words(turn, "sent") for turn in turns])
+    owners = visit.store.read(lambda s: [owner for name in own if (owner := system_owner(s, name))])
+    system = "\n".join(visit.store.words_of([e.words(owner, "system") for owner in dict.fromkeys(owners)]).values())
+    return suggest([text for text in said.values() if text], asked, system=system)
 
 
 def show_universal(visit: Visit) -> Response:
