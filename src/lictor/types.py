@@ -146,6 +146,10 @@ class Policy:
     """Answer-token indices below `stride` where a batch also ends, so that a short answer is not held long."""
     debounce: int = 2
     """Consecutive answer tokens at or over the threshold that halt a stream."""
+    prompt_weight: float = 0.0
+    """What each logit of the prompt's score above `prompt_floor` adds to every logit of its answer; at least 0."""
+    prompt_floor: float = 0.0
+    """The prompt's logit up to which it adds nothing."""
     on_error: Literal["closed", "open"] = "closed"
     enforcement: Literal["block", "monitor"] = "block"
     fitted_on: Mapping[str, object] = field(default_factory=dict[str, object])

@@ -1,7 +1,8 @@
 """Thresholds: the promise holds, and where it cannot be made it is not."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lictor.calibration.thresholds import Fit, choose_path, fit
-from lictor.calibration.traces import Trace, peaks
+from lictor.calibration.traces import Answered, Trace, peaks
 from lictor.errors import CalibrationError, DataError
 from lictor.types import Policy
 
@@ -18,12 +19,10 @@ TEMPLATE = Policy(input_threshold=0.0, output_threshold=0.0, debounce=1)
 SOURCES = {"chat": (-1.0, -2.0), "domain": (0.0, -1.5), "everyday": (-2.0, 0.0)}
 
 
-def trace(
-    name: str, prompt: float, answer: Sequence[float] | None, *, source: str = "chat", bad: bool = False
-) -> Trace:
+def trace(name: str, prompt: float, answer: float | None, *, source: str = "chat", bad: bool = False) -> Trace:
     """A trace with the given scores."""
-    scores = None if answer is None else np.asarray(answer, dtype=float)
-    return Trace(name, source, "restricted" if bad else "everyday", bad, prompt, scores)
+    answers = () if answer is None else (Answered(prompt, answer),)
+    return Trace(name, source, "restricted" if bad else "everyday", bad, prompt, answers)
 
 
 def draw(
@@ -31,27 +30,30 @@ def draw(
 ) -> list[Trace]:
     """Conversations of three sources with normal scores, and attacks that stand out at one stage or the other."""
     benign = [
-        trace(f"{split}-{i}", shape(p), [shape(q)], source=source)
+        trace(f"{split}-{i}", shape(p), shape(q), source=source)
         for source, (prompt, answer) in SOURCES.items()
         for i, (p, q) in enumerate(zip(rng.normal(prompt, 1, each), rng.normal(answer, 1, each), strict=True))
     ]
     bad = [
-        trace(f"{split}-bad-{i}", shape(p), [shape(q)], bad=True)
+        trace(f"{split}-bad-{i}", shape(p), shape(q), bad=True)
         for i, (p, q) in enumerate(rng.normal([3, 1], 2, (attacks, 2)))
     ]
     return benign + bad
 
 
 def true_fpr(fitted: Fit, grid: float | None = None) -> float:
-    """The false-positive rate of the populations `draw` samples from, worked out exactly."""
+    """The false-positive rate of the populations `draw` samples from, worked out by summing over prompt scores."""
+    policy, step = fitted.policy, grid or 0.01
 
-    def chance(threshold: float, mean: float) -> float:
-        cut = threshold if grid is None else np.ceil(threshold / grid) * grid - grid / 2
-        return float(stats.norm.cdf(cut - mean))
+    def passes(prompt: float, answer: float) -> float:
+        asked = np.arange(-12, policy.input_threshold, step) if grid is None else np.arange(-12, 12, step)
+        asked = asked[asked < policy.input_threshold]
+        chance = stats.norm.cdf(asked + step / 2 - prompt) - stats.norm.cdf(asked - step / 2 - prompt)
+        cut = policy.output_threshold - policy.prompt_weight * np.maximum(0, asked - policy.prompt_floor)
+        cut = cut if grid is None else np.ceil(cut / grid) * grid - grid / 2
+        return float((chance * stats.norm.cdf(cut - answer)).sum())
 
-    policy = fitted.policy
-    rates = [1 - chance(policy.input_threshold, p) * chance(policy.output_threshold, q) for p, q in SOURCES.values()]
-    return float(np.mean(rates))
+    return float(np.mean([1 - passes(prompt, answer) for prompt, answer in SOURCES.values()]))
 
 
 @pytest.mark.parametrize("grid", [None, 0.5], ids=["continuous", "tied"])
@@ -86,7 +88,7 @@ def test_the_promise_holds(grid: float | None) -> None:
 def test_equal_scores_count_as_hits() -> None:
     """When the benign conversations share one score, the threshold lies above it."""
     rng = np.random.default_rng(0)
-    benign = [trace(f"b{i}", 1.0, [1.0]) for i in range(100)]
+    benign = [trace(f"b{i}", 1.0, 1.0) for i in range(100)]
 
     fitted = fit(draw("a", 50, rng), benign, draw("c", 5, rng), budget_fpr=0.05, policy_template=TEMPLATE)
 
@@ -147,14 +149,14 @@ def test_a_larger_budget_never_tightens_a_threshold(seed: int, budgets: tuple[fl
 def test_the_path_follows_the_stage_that_sees_the_attacks() -> None:
     """When only the output stage tells attacks apart, the input threshold stays out of the way."""
     rng = np.random.default_rng(1)
-    benign = [trace(f"a{i}", p, [q]) for i, (p, q) in enumerate(rng.normal(0, 1, (300, 2)))]
-    attacks = [trace(f"x{i}", rng.normal(), [rng.normal(4)], bad=True) for i in range(100)]
+    benign = [trace(f"a{i}", p, q) for i, (p, q) in enumerate(rng.normal(0, 1, (300, 2)))]
+    attacks = [trace(f"x{i}", rng.normal(), rng.normal(4), bad=True) for i in range(100)]
 
     fitted = fit(
         benign + attacks,
-        [trace(f"b{i}", p, [q]) for i, (p, q) in enumerate(rng.normal(0, 1, (600, 2)))],
-        [trace(f"c{i}", p, [q]) for i, (p, q) in enumerate(rng.normal(0, 1, (100, 2)))]
-        + [trace(f"y{i}", rng.normal(), [rng.normal(4)], bad=True) for i in range(200)],
+        [trace(f"b{i}", p, q) for i, (p, q) in enumerate(rng.normal(0, 1, (600, 2)))],
+        [trace(f"c{i}", p, q) for i, (p, q) in enumerate(rng.normal(0, 1, (100, 2)))]
+        + [trace(f"y{i}", rng.normal(), rng.normal(4), bad=True) for i in range(200)],
         budget_fpr=0.02,
         policy_template=TEMPLATE,
     )
@@ -162,6 +164,26 @@ def test_the_path_follows_the_stage_that_sees_the_attacks() -> None:
 
     assert fitted.policy.input_threshold > fitted.policy.output_threshold
     assert caught["output"] > 0.9
+
+
+def test_the_prompt_counts_where_both_stages_see_half() -> None:
+    """Attacks that neither stage tells apart well are caught by the sum of both."""
+
+    def conversations(split: str, n: int, mean: float) -> list[Trace]:
+        rng = np.random.default_rng([ord(split), n])
+        scores = rng.normal(mean, 1, (n, 2))
+        return [trace(f"{split}{mean}{i}", p, q, bad=mean > 0) for i, (p, q) in enumerate(scores)]
+
+    splits = [conversations(split, 600, 0) + conversations(split, 300, 2.5) for split in "abc"]
+    summed = fit(*splits, budget_fpr=0.02, policy_template=TEMPLATE)
+    alone = splits[2][600:]
+    apart = replace(summed.report.path, prompt_weight=0.0)
+    caught = {rate.name: rate.value for rate in summed.report.held_out.caught}
+
+    assert summed.policy.prompt_weight > 0
+    at = apart.thresholds(np.sort(apart.levels(peaks(splits[1][:600])))[-6])
+    blocked = [t.prompt_score >= at.input or t.answers[0].peak >= at.output for t in alone]
+    assert caught["either"] > np.mean(blocked) + 0.05
 
 
 def test_a_guard_of_one_stage_is_fitted_too() -> None:
@@ -182,7 +204,7 @@ def test_a_guard_of_one_stage_is_fitted_too() -> None:
 
 def test_attacks_are_needed_to_choose_the_path() -> None:
     """Benign conversations alone cannot say how the stages should share the budget."""
-    benign = peaks([trace("a", 0.0, None), trace("b", 1.0, None)], 1)
+    benign = peaks([trace("a", 0.0, None), trace("b", 1.0, None)])
 
     with pytest.raises(CalibrationError, match="expected benign and restricted"):
         choose_path(benign)
@@ -205,4 +227,4 @@ def test_the_policy_keeps_its_template_and_says_what_it_was_fitted_on() -> None:
 def test_a_trace_with_a_missing_score_is_refused() -> None:
     """NaN in a trace is malformed data."""
     with pytest.raises(DataError, match="'t'"):
-        trace("t", 0.0, [1.0, float("nan")])
+        trace("t", 0.0, float("nan"))

@@ -1,5 +1,7 @@
 """Traces agree with the guard they were taken from."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,13 +38,26 @@ def test_a_trace_says_exactly_at_which_thresholds_the_guard_blocks(
 ) -> None:
     """The guard blocks a stage exactly when the trace's number for it reaches the threshold."""
     conversation = (Message("user", asked), Message("assistant", answered))
-    numbers = peaks([taken(guarded(debounce=debounce), conversation)], debounce)
+    numbers = peaks([taken(guarded(debounce=debounce), conversation)])
 
     by_input = guarded(threshold, float("inf"), debounce).check(conversation)
     by_output = guarded(float("inf"), threshold, debounce).check(conversation)
 
     assert (by_input.action == "block") == (numbers.prompt[0] >= threshold)
-    assert (by_output.action == "block") == (numbers.answer[0] >= threshold)
+    assert (by_output.action == "block") == (numbers.answer(0.0, 0.0)[0] >= threshold)
+
+
+@given(SAID, SAID, st.floats(-3, 3), st.floats(0, 2), st.floats(-2, 2))
+def test_a_trace_knows_what_the_prompt_adds(
+    asked: str, answered: str, threshold: float, weight: float, floor: float
+) -> None:
+    """With the prompt counting in its answer's score too, the guard halts exactly where the trace says."""
+    conversation = (Message("user", asked), Message("assistant", answered))
+    guard = guarded(float("inf"), threshold)
+    guard.policy = replace(guard.policy, prompt_weight=weight, prompt_floor=floor)
+    numbers = peaks([taken(guard, conversation)])
+
+    assert (guard.check(conversation).action == "block") == (numbers.answer(weight, floor)[0] >= threshold)
 
 
 def test_every_turn_counts() -> None:
@@ -51,7 +66,7 @@ def test_every_turn_counts() -> None:
     late = (Message("user", "tea"), Message("assistant", "bread"), Message("user", "tea"))
 
     assert taken(guarded(), early).prompt_score > taken(guarded(), late).prompt_score
-    assert taken(guarded(), early).answer_scores is not None
+    assert [len(taken(guarded(), talk).answers) for talk in (early, late)] == [1, 1]
 
 
 def test_a_stage_that_fails_blocks_at_any_threshold() -> None:

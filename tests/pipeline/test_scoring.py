@@ -68,19 +68,19 @@ def test_a_batch_says_what_the_guard_says(scorers: Scorers) -> None:
     items = [Item(str(i), talk, "test", "everyday", is_restricted=False) for i, talk in enumerate(TALKS)]
     guard = Guard(scorers.prompt, scorers.answer, POLICY)
 
-    batched = peaks(trace_all(scorers, items, POLICY), POLICY.debounce)
+    batched = peaks(trace_all(scorers, items, POLICY))
 
     alone = peaks(
         [
             trace(guard, t, conversation_id=str(i), source="test", bucket="everyday", is_restricted=False)
             for i, t in enumerate(TALKS)
-        ],
-        POLICY.debounce,
+        ]
     )
     assert batched.prompt.tolist() == pytest.approx(alone.prompt.tolist(), abs=0.05)
-    assert batched.answer.tolist() == pytest.approx(alone.answer.tolist(), abs=0.05)
+    assert batched.said.tolist() == pytest.approx(alone.said.tolist(), abs=0.05)
+    assert batched.before.tolist() == pytest.approx(alone.before.tolist(), abs=0.05)
     assert batched.prompt.tolist().count(inf) == 2
-    assert batched.answer.tolist().count(inf) == 1
+    assert batched.said.tolist().count(inf) == 1
     assert len({round(x, 2) for x in batched.prompt.tolist()}) > 4
 
 

@@ -5,8 +5,9 @@ In: traces of three disjoint splits. Out: a `Policy` and the report behind it. K
 How, and why the promise is valid:
 
 1. *Path, on split A.* Thresholds move along a straight line: each stage in units of its own benign spread, at an
-   offset between the stages that catches most attacks over false-positive rates 0.1% to 10% (log-AUROC of the whole
-   system). The line does not depend on the budget, so a larger budget never tightens either threshold.
+   offset between the stages, and with a weight of the prompt's score in its answer's, that catch most attacks over
+   false-positive rates 0.1% to 10% (log-AUROC of the whole system). The line does not depend on the budget, so a larger
+   budget never tightens either threshold.
 2. *Level, on split B.* Along the line hits only grow, so every conversation has one level at which it is first hit,
    and the loosest level is read off the sorted levels: the exact one-sided upper bound of the false-positive rate at
    that level fits the budget. As there is a single fixed order of levels, that choice costs nothing: the rate exceeds
@@ -36,6 +37,8 @@ from lictor.types import Policy
 MARGIN = 1e-6
 """How far past the conversation that must pass the level is set, in benign spreads: room for float32 logits."""
 CANDIDATES = 41
+PROMPT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+"""Tried for the prompt's part in its answer's score, both in units of their benign spread."""
 
 
 class At(NamedTuple):
@@ -55,14 +58,21 @@ class Path:
     """How far the input threshold moves in one level: the benign spread of the input stage."""
     output_at: float
     output_step: float
+    prompt_weight: float
+    """What each logit of a prompt above `prompt_floor` adds to every logit of its answer."""
+    prompt_floor: float
     log_auroc: float
     """What the path reached on the conversations that chose it."""
 
     def levels(self, scored: Peaks) -> NDArray[np.float64]:
         """Highest level at which each conversation is hit by either stage.  # (traces,)."""
         by_input = (scored.prompt - self.input_at) / self.input_step
-        by_output = (scored.answer - self.output_at) / self.output_step
+        by_output = (self.answer(scored) - self.output_at) / self.output_step
         return np.maximum(by_input, by_output)
+
+    def answer(self, scored: Peaks) -> NDArray[np.float64]:
+        """The output threshold at or under which each conversation would be halted.  # (traces,)."""
+        return scored.answer(self.prompt_weight, self.prompt_floor)
 
     def thresholds(self, level: float) -> At:
         """Both thresholds at `level`."""
@@ -143,7 +153,7 @@ def fit(
         traces_b: Benign conversations, which choose the level; restricted ones are ignored.
         traces_c: Conversations for the report; they choose nothing.
         budget_fpr: Largest mean false-positive rate over the sources, in 0..1.
-        policy_template: Debounce, stride and the rest; its thresholds are replaced.
+        policy_template: Debounce, stride and the rest; its thresholds and the prompt's part are replaced.
         confidence: Of the promise, at least 0.75.
         seed: Of the equal draw from the sources of split B.
 
@@ -154,12 +164,12 @@ def fit(
     if not 0.75 <= confidence < 1:
         raise CalibrationError(f"expected a confidence in 0.75..1, 1 excluded, got {confidence}")
     _refuse_overlap(traces_a, traces_b, traces_c)
-    a, b, c = (peaks(traces, policy_template.debounce) for traces in (traces_a, traces_b, traces_c))
+    a, b, c = (peaks(traces) for traces in (traces_a, traces_b, traces_c))
     path = choose_path(a)
     drawn = draw_equally(b.take(~b.restricted), budget_fpr, confidence, np.random.default_rng(seed))
     level = _choose_level(path.levels(drawn), budget_fpr, confidence)
     at = path.thresholds(level)
-    fitted = _rate("split B", _blocked(drawn, at)["either"], confidence)
+    fitted = _rate("split B", _blocked(drawn, path, at)["either"], confidence)
     report = Report(
         budget_fpr=budget_fpr,
         confidence=confidence,
@@ -170,7 +180,7 @@ def fit(
         level=level,
         fitted=fitted,
         fitted_upper=upper_bound(fitted.hits, fitted.n, confidence),
-        held_out=_hold_out(c, at, confidence),
+        held_out=_hold_out(c, path, at, confidence),
     )
     assert report.fitted_upper <= budget_fpr, "more hits at the level than the budget allows"  # noqa: S101
     return Fit(_with_thresholds(policy_template, at, report), report)
@@ -183,18 +193,25 @@ def choose_path(a: Peaks) -> Path:
         CalibrationError: Split A has no benign or no restricted conversation.
     """
     weights = _source_weights(a)
-    input_at, input_step = _spread(a.prompt[~a.restricted])
-    output_at, output_step = _spread(a.answer[~a.restricted])
-    z_input, z_output = (a.prompt - input_at) / input_step, (a.answer - output_at) / output_step
+    floor, input_step = _spread(a.prompt[~a.restricted])
+    output_at, output_step = _spread(a.answer(0.0, 0.0)[~a.restricted])
+    z_input = (a.prompt - floor) / input_step
 
-    def reached(offset: float) -> float:
-        return log_auroc(roc(np.maximum(z_input - offset, z_output), a.restricted, weights)).value
+    def best_at(weight: float) -> Path:
+        per_logit = weight * output_step / input_step
+        z_output = (a.answer(per_logit, floor) - output_at) / output_step
 
-    low, high = _reach(z_input, z_output)
-    coarse = _best(np.linspace(low, high, CANDIDATES), reached)
-    step = (high - low) / (CANDIDATES - 1)
-    offset = _best(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
-    return Path(input_at + input_step * offset, input_step, output_at, output_step, reached(offset))
+        def reached(offset: float) -> float:
+            return log_auroc(roc(np.maximum(z_input - offset, z_output), a.restricted, weights)).value
+
+        low, high = _reach(z_input, z_output)
+        coarse = _best(np.linspace(low, high, CANDIDATES), reached)
+        step = (high - low) / (CANDIDATES - 1)
+        offset = _best(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
+        at = floor + input_step * offset
+        return Path(at, input_step, output_at, output_step, per_logit, floor, reached(offset))
+
+    return max(map(best_at, PROMPT_WEIGHTS), key=lambda path: path.log_auroc)
 
 
 def draw_equally(benign: Peaks, budget_fpr: float, confidence: float, rng: np.random.Generator) -> Peaks:
@@ -234,20 +251,20 @@ def _choose_level(levels: NDArray[np.float64], budget_fpr: float, confidence: fl
     return max(must_pass, loosest) + MARGIN
 
 
-def _blocked(scored: Peaks, at: At) -> dict[str, NDArray[np.bool_]]:
-    by_input, by_output = scored.prompt >= at.input, scored.answer >= at.output
+def _blocked(scored: Peaks, path: Path, at: At) -> dict[str, NDArray[np.bool_]]:
+    by_input, by_output = scored.prompt >= at.input, path.answer(scored) >= at.output
     return {"input": by_input, "output": by_output, "either": by_input | by_output}
 
 
-def _hold_out(c: Peaks, at: At, confidence: float) -> HeldOut:
+def _hold_out(c: Peaks, path: Path, at: At, confidence: float) -> HeldOut:
     benign, restricted = c.take(~c.restricted), c.take(c.restricted)
     if not benign.prompt.size:
         raise CalibrationError("split C has no benign conversation: nothing to report the false-positive rate on")
-    wrong = _blocked(benign, at)
+    wrong = _blocked(benign, path, at)
     sources = tuple(
         _rate(str(name), wrong["either"][benign.source == name], confidence) for name in np.unique(benign.source)
     )
-    right = _blocked(restricted, at)
+    right = _blocked(restricted, path, at)
     return HeldOut(
         sources=sources,
         mean_fpr=float(np.mean([rate.value for rate in sources])),
@@ -263,7 +280,14 @@ def _rate(name: str, blocked: NDArray[np.bool_], confidence: float) -> Rate:
 
 
 def _with_thresholds(template: Policy, at: At, report: Report) -> Policy:
-    return replace(template, input_threshold=at.input, output_threshold=at.output, fitted_on=asdict(report))
+    return replace(
+        template,
+        input_threshold=at.input,
+        output_threshold=at.output,
+        prompt_weight=report.path.prompt_weight,
+        prompt_floor=report.path.prompt_floor,
+        fitted_on=asdict(report),
+    )
 
 
 def _source_weights(scored: Peaks) -> NDArray[np.float64]:

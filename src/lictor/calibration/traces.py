@@ -1,25 +1,34 @@
 """What the scorers of a guard said on one conversation, every stage scored whatever the others said.
 
-In: scores. Out: `Trace`, and the two numbers thresholds are fitted on. Knows no scorer, text or file.
+In: scores. Out: `Trace`, and the numbers thresholds are fitted on. Knows no scorer, text or file.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lictor.errors import DataError
-from lictor.guard.replay import run_peak
 from lictor.types import Bucket
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+class Answered(NamedTuple):
+    """The scores of one answer."""
+
+    prompt: float
+    """Logit of the conversation before it; -inf where none was scored."""
+    peak: float
+    """Highest output threshold at which the answer alone, after the debounce, would be halted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """Scores of one conversation.
 
     Raises:
-        DataError: A score is NaN, or the answer's scores are not one number per token.
+        DataError: A score is NaN.
     """
 
     conversation_id: str
@@ -28,42 +37,61 @@ class Trace:
     is_restricted: bool
     prompt_score: float
     """Highest logit any of its user turns got from the input stage; -inf where the guard has none."""
-    answer_scores: NDArray[np.floating] | None
-    """Logit of each answer token, views included as the maximum; None for a prompt without an answer.  # (tokens,)
-
-    An array of one number stands for an answer whose debounced score the guard itself has worked out.
-    """
+    answers: tuple[Answered, ...] = ()
 
     def __post_init__(self) -> None:
-        answer = np.empty(0) if self.answer_scores is None else self.answer_scores
-        if np.isnan(self.prompt_score) or answer.ndim != 1 or np.isnan(answer).any():
-            raise DataError(
-                f"trace {self.conversation_id!r}: expected a prompt logit and one logit per answer token, got "
-                f"{self.prompt_score} and an array of shape {answer.shape} with {int(np.isnan(answer).sum())} NaN"
-            )
+        scores = [self.prompt_score, *(score for answered in self.answers for score in answered)]
+        if np.isnan(scores).any():
+            raise DataError(f"trace {self.conversation_id!r}: expected logits, got NaN among {scores}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaks:
-    """Traces as two numbers each: the thresholds at or under which the input and the output stage would block."""
+    """Traces as arrays."""
 
     prompt: NDArray[np.float64]  # (traces,)
-    answer: NDArray[np.float64]  # (traces,)
     restricted: NDArray[np.bool_]  # (traces,)
     source: NDArray[np.str_]  # (traces,)
+    before: NDArray[np.float64]  # (answers,) the prompt logit each answer follows
+    said: NDArray[np.float64]  # (answers,) the peak of each answer
+    owner: NDArray[np.intp]  # (answers,) whose it is
+
+    def answer(self, weight: float, floor: float) -> NDArray[np.float64]:
+        """The output threshold at or under which each conversation would be halted; -inf without an answer.
+
+        Args:
+            weight: What each logit of the prompt above `floor` adds to its answer's.
+            floor: The prompt's logit up to which it adds nothing.
+        """
+        above = np.where(np.isfinite(self.before), self.before - floor, 0.0).clip(0.0)
+        found = np.full(self.prompt.size, -np.inf)
+        np.maximum.at(found, self.owner, self.said + weight * above)
+        return found  # (traces,)
 
     def take(self, index: NDArray[np.intp] | NDArray[np.bool_]) -> "Peaks":
-        """The traces at `index`."""
-        return Peaks(self.prompt[index], self.answer[index], self.restricted[index], self.source[index])
+        """The traces at `index`, in its order, each once."""
+        at = np.flatnonzero(index) if index.dtype == bool else index
+        place = np.full(self.prompt.size, -1)
+        place[at] = np.arange(at.size)
+        kept = place[self.owner] >= 0
+        return Peaks(
+            self.prompt[at],
+            self.restricted[at],
+            self.source[at],
+            self.before[kept],
+            self.said[kept],
+            place[self.owner[kept]],
+        )
 
 
-def peaks(traces: Sequence[Trace], debounce: int) -> Peaks:
-    """The two numbers of every trace, the answer's by the stream guard's own decision."""
+def peaks(traces: Sequence[Trace]) -> Peaks:
+    """The numbers of many traces as arrays."""
+    answers = [(at, answered) for at, trace in enumerate(traces) for answered in trace.answers]
     return Peaks(
         prompt=np.asarray([trace.prompt_score for trace in traces], dtype=float),
-        answer=np.asarray(
-            [-np.inf if t.answer_scores is None else run_peak(t.answer_scores, debounce) for t in traces], dtype=float
-        ),
         restricted=np.asarray([trace.is_restricted for trace in traces], dtype=bool),
         source=np.asarray([trace.source for trace in traces], dtype=np.str_),
+        before=np.asarray([answered.prompt for _, answered in answers], dtype=float),
+        said=np.asarray([answered.peak for _, answered in answers], dtype=float),
+        owner=np.asarray([at for at, _ in answers], dtype=np.intp),
     )

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
-import numpy as np
-
-from lictor.calibration.traces import Trace
+from lictor.calibration.traces import Answered, Trace
 from lictor.errors import DataError
 from lictor.guard.guard import Guard
 from lictor.types import Bucket, Conversation
@@ -19,28 +17,27 @@ from lictor.types import Bucket, Conversation
 def trace(
     guard: Guard, conversation: Conversation, *, conversation_id: str, source: str, bucket: Bucket, is_restricted: bool
 ) -> Trace:
-    """The scores of every turn of `conversation`: the highest of its user turns, and the highest of its answers.
+    """The scores of every turn of `conversation`.
 
-    The answer's part is the guard's own score of it (after the debounce, views included), as an array of one. A stage
-    that fails on a turn scores +inf there: it would block at any threshold.
+    An answer's score is the guard's own (after the debounce, views included), without what its prompt adds to it. A
+    stage that fails on a turn scores +inf there: it would block at any threshold.
 
     Raises:
         DataError: The conversation has neither a user turn nor an answer.
     """
     never = replace(guard.policy, input_threshold=inf, output_threshold=inf)
+    screens = guard.input_scorer and Guard(guard.input_scorer, None, never, views=guard.views)
+    reads = guard.stream_scorer and Guard(None, guard.stream_scorer, never, views=guard.views)
     turns = list(_turns(conversation))
     if not turns:
         raise DataError(f"conversation {conversation_id!r}: expected a user or assistant turn, got none")
-    prompt, answer = -inf, None
-    for turn in turns:
-        if turn[-1].role == "user" and guard.input_scorer is not None:
-            alone = Guard(guard.input_scorer, None, never, views=guard.views)
-            prompt = max(prompt, _score(alone, turn))
-        if turn[-1].role == "assistant" and guard.stream_scorer is not None:
-            alone = Guard(None, guard.stream_scorer, never, views=guard.views)
-            answer = max(-inf if answer is None else answer, _score(alone, turn))
-    scores = None if answer is None else np.asarray([answer])
-    return Trace(conversation_id, source, bucket, is_restricted, prompt, scores)
+    asked = [_score(screens, turn) for turn in turns if screens and turn[-1].role == "user"]
+    answers = [
+        Answered(_score(screens, turn[:-1]) if screens and turn[:-1] else -inf, _score(reads, turn))
+        for turn in turns
+        if reads and turn[-1].role == "assistant"
+    ]
+    return Trace(conversation_id, source, bucket, is_restricted, max(asked, default=-inf), tuple(answers))
 
 
 def _turns(conversation: Conversation) -> Iterator[Conversation]:

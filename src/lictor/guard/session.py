@@ -127,6 +127,8 @@ class GuardSession:
         if self._screened is None and self._crashed is None:
             with self._crashing("input"):
                 self._screened = self._screen()
+                if self._stream:
+                    self._stream.after_prompt(self._screened.score)
             if self._screened.action == "block":
                 return [Refused(self._screened)]
         events: list[GuardEvent] = []

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lictor.errors import UsageError
+from lictor.guard.cascade import suspicion
 from lictor.guard.debounce import Debounce
 from lictor.guard.lanes import Batch, LaneToken, Make, TextLane, ViewLane
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, Segment
@@ -79,6 +80,8 @@ class StreamGuard:
         self._is_finished = False
         self._is_bypassed = self._is_unreadable = False
         self._decision: Decision | None = None
+        self._suspicion = 0.0
+        self._has_scores = False
 
     @property
     def waiting(self) -> bool:
@@ -130,6 +133,16 @@ class StreamGuard:
             lane.finish()
         return steps + self._end_round(is_final=True) + self._settle()
 
+    def after_prompt(self, prompt_score: float) -> None:
+        """Let the prompt's logit count in every logit of its answer; to be called before the first of them is taken.
+
+        Raises:
+            UsageError: A logit of the answer was taken before.
+        """
+        if self._has_scores:
+            raise UsageError("StreamGuard.after_prompt: a logit of the answer was taken before; call it first")
+        self._suspicion = suspicion(self._policy, prompt_score)
+
     def scored(self, view: str | None, logits: Sequence[float]) -> list[StreamStep]:
         """Take the logits of the oldest unanswered ScoreRequest.
 
@@ -142,7 +155,8 @@ class StreamGuard:
         oldest = self._outstanding[0]
         if oldest.view != view:
             raise UsageError(f"StreamGuard.scored: expected the logits of view {oldest.view!r}, got {view!r}")
-        oldest.answer(logits)
+        self._has_scores = True
+        oldest.answer([logit + self._suspicion for logit in logits])
         self._outstanding.popleft()
         return self._settle()
 

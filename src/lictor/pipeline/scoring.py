@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-import numpy as np
-
 from lictor.assemble import Scorers
-from lictor.calibration.traces import Trace
+from lictor.calibration.traces import Answered, Trace
 from lictor.errors import ScoringError
 from lictor.guard.guard import Guard
 from lictor.guard.replay import run_peak
@@ -35,51 +33,61 @@ class Item:
 
 def trace_all(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[Trace]:
     """What both stages say of every conversation, in the order given."""
-    prompts = _prompt_peaks(scorers, items)
+    prompts = _prompt_scores(scorers, items)
     answers = _answer_peaks(scorers, items, policy)
     return [
         Trace(
-            item.id, item.source, item.bucket, item.is_restricted, prompt, None if not said else np.asarray([max(said)])
+            item.id,
+            item.source,
+            item.bucket,
+            item.is_restricted,
+            max((asked[end] for end in _ends(item.conversation, "user")), default=-inf),
+            tuple(
+                Answered(asked.get(end - 1, -inf), peak)
+                for end, peak in zip(_ends(item.conversation, "assistant"), said, strict=True)
+            ),
         )
-        for item, prompt, said in zip(items, prompts, answers, strict=True)
+        for item, asked, said in zip(items, prompts, answers, strict=True)
     ]
 
 
-def _prompt_peaks(scorers: Scorers, items: Sequence[Item]) -> list[float]:
-    """The highest logit of any user turn of each conversation, in any reading."""
-    peaks = [-inf] * len(items)
-    short: list[tuple[int, Conversation]] = []
+def _prompt_scores(scorers: Scorers, items: Sequence[Item]) -> list[dict[int, float]]:
+    """The highest logit in any reading of each conversation up to each user turn, and before each answer, by length."""
+    found: list[dict[int, float]] = []
+    short: list[tuple[int, int, Conversation]] = []
     for at, item in enumerate(items):
-        try:
-            read = [r for end in _ends(item.conversation, "user") for _, r in readings(item.conversation[:end], VIEWS)]
-        except ScoringError:
-            read = []
-        if read and all(scorers.prompt.fits(reading) for reading in read):
-            short += [(at, reading) for reading in read]
-        elif _ends(item.conversation, "user"):
-            peaks[at] = inf  # the guard blocks what it cannot read
-    for (at, _), logit in zip(short, scorers.prompt.score_many([r for _, r in short]), strict=True):
-        peaks[at] = max(peaks[at], logit)
-    return peaks
+        ends = {*_ends(item.conversation, "user"), *(end - 1 for end in _ends(item.conversation, "assistant"))} - {0}
+        found.append(dict.fromkeys(ends, -inf))
+        for end in ends:
+            try:
+                read = [reading for _, reading in readings(item.conversation[:end], VIEWS)]
+            except ScoringError:
+                read = []
+            if read and all(scorers.prompt.fits(reading) for reading in read):
+                short += [(at, end, reading) for reading in read]
+            else:
+                found[at][end] = inf  # the guard blocks what it cannot read
+    for (at, end, _), logit in zip(short, scorers.prompt.score_many([r for *_, r in short]), strict=True):
+        found[at][end] = max(found[at][end], logit)
+    return found
 
 
 def _answer_peaks(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[list[float]]:
     """The debounced score of each answer of each conversation; the guard itself streams those in which a view opens."""
-    peaks: list[list[float]] = [[] for _ in items]
+    peaks = [[-inf] * len(_ends(item.conversation, "assistant")) for item in items]
     alone = Guard(None, scorers.answer, replace(policy, input_threshold=inf, output_threshold=inf))
-    plain: list[tuple[int, list[int]]] = []
+    plain: list[tuple[int, int, list[int]]] = []
     for at, item in enumerate(items):
-        for end in _ends(item.conversation, "assistant"):
+        for place, end in enumerate(_ends(item.conversation, "assistant")):
             text = item.conversation[end - 1].content
             ids = [t.id for t in encode(scorers.answer.tokenizer, text)]
             if view_texts(text) or not scorers.answer.fits(ids):
                 decision = alone.check(item.conversation[:end])
-                peaks[at].append(inf if decision.status == "error" else decision.score)
+                peaks[at][place] = inf if decision.status == "error" else decision.score
             else:
-                plain.append((at, ids))
-    for (at, _), logits in zip(plain, scorers.answer.score_many([read for _, read in plain]), strict=True):
-        if logits:
-            peaks[at].append(run_peak(np.asarray(logits), policy.debounce))
+                plain.append((at, place, ids))
+    for (at, place, _), logits in zip(plain, scorers.answer.score_many([read for *_, read in plain]), strict=True):
+        peaks[at][place] = run_peak(logits, policy.debounce)
     return peaks
 
 

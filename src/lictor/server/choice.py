@@ -48,6 +48,11 @@ class ChoiceGuard:
         except UsageError:
             return None
 
+    def after_prompt(self, prompt_score: float) -> None:
+        """Let the prompt's logit count in its answer's; to be called before any logit is taken."""
+        if self._stream:
+            self._stream.after_prompt(prompt_score)
+
     def push(self, piece: Piece) -> list[ChoiceStep]:
         """Take what came next.
 

@@ -105,6 +105,7 @@ class Flow:
         self._read: list[str] = []
         self.times = FlowTimes()
         self.screened: Decision | None = None
+        self._is_screened = asyncio.Event()
 
     @property
     def decision(self) -> Decision:
@@ -126,7 +127,7 @@ class Flow:
         async with aclosing(self._answer(chunks)) as answer:
             first = asyncio.create_task(_next(answer))
             try:
-                self.screened = await self._screen()
+                self._note_screened(await self._screen())
                 if self.screened.action == "block":
                     await asyncio.wait({first}, timeout=self._refusal_wait_s)
                     yield Blocked(self.screened, is_first=True)
@@ -153,6 +154,12 @@ class Flow:
             async for _ in self.events(whole()):
                 pass
         return self.decision
+
+    def _note_screened(self, decision: Decision) -> None:
+        self.screened = decision
+        for choice in self._choices:
+            choice.after_prompt(decision.score)
+        self._is_screened.set()
 
     async def _screen(self) -> Decision:
         """The verdict on the prompt."""
@@ -255,6 +262,7 @@ class Flow:
         try:
             async with asyncio.timeout(self._score_s):
                 logits = await self._scoring.stream(reader, request)
+            await self._is_screened.wait()  # the prompt's score counts in the answer's
             return choice.scored(request, logits)
         except TimeoutError:
             return choice.failed("scorer_timeout")
