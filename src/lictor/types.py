@@ -143,7 +143,10 @@ class Policy:
     stride: int = 16
     """Answer tokens scored in one forward pass."""
     warmup: tuple[int, ...] = (4, 8)
-    """Answer-token indices below `stride` where a batch also ends, so that a short answer is not held long."""
+    """How many answer tokens may leave before a whole stride can: a batch also ends `hold_back` tokens after each."""
+    hold_back: int = 0
+    """Answer tokens that stay behind those cleared last, until more are cleared or the answer ends: what a halt that
+    comes a little late still keeps in."""
     debounce: int = 2
     """Consecutive answer tokens at or over the threshold that halt a stream."""
     prompt_weight: float = 0.0

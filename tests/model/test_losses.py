@@ -4,7 +4,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lictor.model.losses import annealed_maximum_loss, maximum_weight, next_token_loss, readout_loss
+from lictor.model.losses import (
+    WINDOW,
+    StreamLoss,
+    annealed_maximum_loss,
+    maximum_weight,
+    next_token_loss,
+    readout_loss,
+    sliding_mean,
+    sliding_window_loss,
+    stream_loss,
+)
 
 LOGITS = torch.tensor([[-2.0, 1.0, 0.5, -3.0], [0.3, -0.4, 2.0, 9.0]])
 LABELS = torch.tensor([1, 0])
@@ -38,6 +48,43 @@ def test_what_the_mask_hides_counts_nothing(weight: float) -> None:
     found = annealed_maximum_loss(padded, LABELS, mask, weight)
 
     assert found.item() == pytest.approx(annealed_maximum_loss(LOGITS, LABELS, FULL, weight).item())
+
+
+def test_a_window_takes_the_mean_of_what_it_holds() -> None:
+    """The last tokens count, fewer near the start, and nothing the mask hides."""
+    logits = torch.tensor([[99.0, 1.0, 3.0, 5.0, 99.0]])
+    mask = torch.tensor([[0, 1, 1, 1, 0]])
+
+    assert sliding_mean(logits, mask, 2)[0, 1:4].tolist() == [1.0, 2.0, 4.0]
+
+
+def test_a_harmless_beginning_costs_a_restricted_answer_nothing() -> None:
+    """Windows weigh by how high they are: one that is plainly restricted is enough, and one false alarm is dear."""
+    low, high = torch.full((1, 3 * WINDOW), -6.0), torch.full((1, WINDOW), 6.0)
+    mixed = torch.cat([low, high], 1)
+    mask = torch.ones_like(mixed)
+
+    assert sliding_window_loss(mixed, torch.tensor([1]), mask).item() < 0.1
+    assert sliding_window_loss(mixed, torch.tensor([0]), mask).item() > 4
+    assert stream_loss("token", mixed, torch.tensor([1]), mask, progress=1.0).item() > 4
+
+
+def test_an_answer_shorter_than_a_window_has_one_prediction() -> None:
+    """It is the mean of all its logits."""
+    found = sliding_window_loss(LOGITS, LABELS, FULL)
+
+    assert found.item() == pytest.approx(readout_loss(LOGITS.mean(-1), LABELS).item())
+
+
+@pytest.mark.parametrize("kind", ["cumulative_max", "sliding_window", "token", "last_token"])
+def test_every_stream_loss_ignores_what_is_hidden(kind: StreamLoss) -> None:
+    """A start token and padding change no loss."""
+    padded = torch.cat([torch.full((2, 1), 50.0), LOGITS, torch.full((2, 3), 50.0)], 1)
+    mask = torch.tensor([[0, 1, 1, 1, 1, 0, 0, 0]] * 2)
+
+    found = stream_loss(kind, padded, LABELS, mask, progress=0.5)
+
+    assert found.item() == pytest.approx(stream_loss(kind, LOGITS, LABELS, FULL, progress=0.5).item())
 
 
 def test_extreme_logits_keep_the_loss_and_its_gradient_finite() -> None:

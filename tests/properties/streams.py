@@ -88,6 +88,7 @@ policies = st.builds(
     output_threshold=st.sampled_from([-1.0, 0.0, 0.5, 0.9, 0.97]),
     stride=st.integers(1, 20),
     warmup=st.sampled_from([(), (4, 8), (1, 2, 3)]),
+    hold_back=st.sampled_from([0, 0, 1, 5, 30]),
     debounce=st.integers(1, 4),
 )
 tokenizers = st.booleans().map(lambda bytewise: PieceTokenizer(bytewise=bytewise))

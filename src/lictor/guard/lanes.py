@@ -127,6 +127,13 @@ class TextLane:
             self._ends.popleft()
             self._first_index += 1
 
+    def before(self, offset: int, count: int) -> int:
+        """Where the token ends that stands `count` tokens before the last one to end by `offset`; 0: has left already."""
+        if count == 0:
+            return offset
+        at = bisect_right(self._ends, offset) - count
+        return self._ends[at - 1] if at > 0 else 0
+
     def index_at(self, offset: int) -> int:
         """Index of the answer token that the character at `offset` belongs to, of those not released yet."""
         before = sum(1 for end in self._ends if end <= offset)

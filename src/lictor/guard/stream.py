@@ -64,9 +64,10 @@ class StreamGuard:
         views: Views = VIEWS,
         version: str = "",
     ) -> None:
-        if policy.stride < 1 or policy.debounce < 1:
+        if policy.stride < 1 or policy.debounce < 1 or policy.hold_back < 0:
             raise UsageError(
-                f"policy: expected stride and debounce of at least 1, got {policy.stride} and {policy.debounce}"
+                "policy: expected stride and debounce of at least 1 and hold_back of at least 0, "
+                f"got {policy.stride}, {policy.debounce} and {policy.hold_back}"
             )
         self._policy = policy
         self._version = version
@@ -191,7 +192,7 @@ class StreamGuard:
             for token in segment.tokens:
                 self._text.add(token)
                 count = self._text.count
-                if count % self._policy.stride == 0 or count in self._policy.warmup:
+                if count % self._policy.stride == 0 or count - self._policy.hold_back in self._policy.warmup:
                     steps += self._end_round(is_final=False)
         return steps
 
@@ -217,8 +218,10 @@ class StreamGuard:
         for batch in ended.batches:
             batch.decide()
         cleared = min(bound for batch in ended.batches if (bound := batch.cleared) is not None)
-        steps = self._release(cleared)
-        if any(batch.debounce.halted for batch in ended.batches):
+        halts = any(batch.debounce.halted for batch in ended.batches)
+        is_last = ended.is_final and not halts
+        steps = self._release(cleared if is_last else self._text.before(cleared, self._policy.hold_back))
+        if halts:
             return steps + self._stop(self._halt(ended.batches), is_open=False)
         error = ended.error or ("disguise_too_wide" if ended.held > HELD_CHARS else None)
         if error:
@@ -275,10 +278,10 @@ def hold_back_limit(policy: Policy, *, token_chars: int = SEGMENT_CHARS, views: 
     """Most characters of the text pushed that are ever held back once every ScoreRequest is answered.
 
     Args:
-        policy: Its stride and debounce count.
+        policy: Its stride, hold-back and debounce count.
         token_chars: Longest token of the tokenizer, in characters.
         views: The views that read along; an open disguise holds back up to `HELD_CHARS`, plain text next to nothing.
     """
     undecided = (policy.debounce - 1) * token_chars
-    plain = SEGMENT_CHARS + (policy.stride - 1) * token_chars
+    plain = SEGMENT_CHARS + (policy.stride - 1 + policy.hold_back) * token_chars
     return plain + max(undecided, HELD_CHARS if views else 0)

@@ -1,11 +1,18 @@
 """Losses on per-token logits. In: logits, labels, masks. Out: scalars. Knows no model and no data.
 
-Cites: CC1 section 3.4 (annealed cumulative maximum with a next-token term).
+Cites: CC1 section 3.4 (annealed cumulative maximum with a next-token term); CC2 section 5 (sliding-window mean with
+softmax weights).
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+StreamLoss = Literal["cumulative_max", "sliding_window", "token", "last_token"]
+WINDOW = 16
+"""Tokens of the sliding window; CC2 found both shorter and longer ones worse."""
 
 ANNEAL_UNTIL = 0.75
 """Share of training after which the cumulative maximum alone counts (CC1 section 3.4)."""
@@ -38,6 +45,61 @@ def annealed_maximum_loss(logits: Tensor, labels: Tensor, mask: Tensor, weight: 
     loss = functional.binary_cross_entropy(blended, target, reduction="none")
     per_sequence = (loss * mask).sum(-1) / mask.sum(-1).clamp(min=1)
     return per_sequence.mean()
+
+
+def sliding_mean(logits: Tensor, mask: Tensor, window: int = WINDOW) -> Tensor:
+    """Mean of the last `window` logits of the answer at every token, of fewer near its start.  # (batch, seq)."""
+    sums, counts = ((part * mask).cumsum(-1) for part in (logits.float(), torch.ones_like(logits, dtype=torch.float32)))
+
+    def recent(total: Tensor) -> Tensor:
+        return total - functional.pad(total, (window, 0))[:, : total.shape[1]]
+
+    return recent(sums) / recent(counts).clamp(min=1)
+
+
+def sliding_window_loss(logits: Tensor, labels: Tensor, mask: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy of every full window's mean logit, windows of high logits weighing most.
+
+    `w_t = softmax_t(z_t / temperature)` over the means `z_t`: the harmless beginning of a restricted answer costs next
+    to nothing, one confident false alarm in a permitted one costs much. An answer shorter than a window has one
+    prediction, at its end. Shapes as in `annealed_maximum_loss`.
+
+    Cites: CC2 section 5.
+    """
+    means = sliding_mean(logits, mask)
+    place = mask.cumsum(-1) * mask  # (batch, seq), from 1
+    counts = place >= mask.sum(-1, keepdim=True).clamp(max=WINDOW).clamp(min=1)
+    weights = torch.softmax((means / temperature).masked_fill(~counts, -torch.inf), dim=-1)
+    target = labels.float()[:, None].expand_as(means)
+    loss = functional.binary_cross_entropy_with_logits(means, target, reduction="none")
+    return (weights * loss).sum(-1).mean()
+
+
+def token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of every token's logit with the whole answer's label; a baseline."""
+    target = labels.float()[:, None].expand_as(logits)
+    loss = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return ((loss * mask).sum(-1) / mask.sum(-1).clamp(min=1)).mean()
+
+
+def last_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy of the answer's last logit; a baseline."""
+    place = torch.arange(mask.shape[1], device=mask.device)
+    last = (place * mask).argmax(-1)
+    return readout_loss(logits[torch.arange(len(last), device=last.device), last], labels)
+
+
+def stream_loss(kind: StreamLoss, logits: Tensor, labels: Tensor, mask: Tensor, *, progress: float) -> Tensor:
+    """The loss of that kind at `progress` (0..1) through training. Shapes as in `annealed_maximum_loss`."""
+    match kind:
+        case "cumulative_max":
+            return annealed_maximum_loss(logits, labels, mask, maximum_weight(progress))
+        case "sliding_window":
+            return sliding_window_loss(logits, labels, mask)
+        case "token":
+            return token_loss(logits, labels, mask)
+        case "last_token":
+            return last_token_loss(logits, labels, mask)
 
 
 def readout_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -22,7 +22,7 @@ from lictor.artifacts import fingerprint
 from lictor.errors import ArtifactError, DataError
 from lictor.model.backbone import Backbone, batches_by_length
 from lictor.model.heads import Head
-from lictor.model.losses import annealed_maximum_loss, maximum_weight, next_token_loss, readout_loss
+from lictor.model.losses import StreamLoss, next_token_loss, readout_loss, stream_loss
 
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all, and the loss of late."""
@@ -42,6 +42,8 @@ class TrainingConfig:
     weight_decay: float = 0.01
     warmup: float = 0.06
     """Share of the steps over which the learning rate rises."""
+    loss: StreamLoss = "cumulative_max"
+    """Of the stream scorer."""
     next_token_weight: float = 0.1
     """Weight of the next-token term of the stream loss; the paper's lambda, whose value it does not give."""
     next_token_share: float = 0.06
@@ -102,7 +104,7 @@ def train_head(
             if kind == "input":
                 loss = _input_loss(head, read, batch, config.label_smoothing)
             else:
-                terms = _StreamTerms(maximum_weight(at / len(steps)), config, backbone.unembed.weight)
+                terms = _StreamTerms(at / len(steps), config, backbone.unembed.weight)
                 loss = _stream_loss(
                     head, read, batch, terms, torch.Generator().manual_seed(config.seed * 1_000_003 + at)
                 )
@@ -141,7 +143,7 @@ def _input_loss(head: Head, hidden: Sequence[Tensor], examples: Sequence[Labelle
 class _StreamTerms(NamedTuple):
     """What weighs in the stream loss at one step."""
 
-    maximum: float
+    progress: float
     config: TrainingConfig
     unembedding: Tensor
 
@@ -155,7 +157,7 @@ def _stream_loss(
     labels = torch.tensor([e.label for e in examples], device=final.device)
     answer = mask.clone()
     answer[:, 0] = 0  # the start token is no part of the answer
-    loss = annealed_maximum_loss(head.read(final), labels, answer, terms.maximum)
+    loss = stream_loss(terms.config.loss, head.read(final), labels, answer, progress=terms.progress)
     if terms.config.next_token_weight <= 0:
         return loss
     ids = torch.zeros_like(mask)

@@ -85,6 +85,7 @@ class PolicySection(Section):
     budget_fpr: Share = 0.02
     confidence: Share = 0.95
     stride: int = Field(default=16, ge=1)
+    hold_back: int = Field(default=16, ge=0)
     debounce: int = Field(default=2, ge=1)
     on_error: Literal["closed", "open"] = "closed"
     enforcement: Literal["block", "monitor"] = "block"

@@ -290,7 +290,13 @@ def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
     project = inputs.project
     section = project.config.policy
     template = Policy(
-        0.0, 0.0, section.stride, debounce=section.debounce, on_error=section.on_error, enforcement=section.enforcement
+        0.0,
+        0.0,
+        section.stride,
+        hold_back=section.hold_back,
+        debounce=section.debounce,
+        on_error=section.on_error,
+        enforcement=section.enforcement,
     )
     scorers = scorers_of(project, heads)
     traces = trace_splits(inputs, read_dataset(data), scorers, template, progress)
