@@ -83,6 +83,7 @@ def save_tiny_guard(tiny: str, tiny_heads: dict[str, Path]) -> SaveGuard:
             reference=tiny,
             cut=Cut(2, 3),
             precision="int8",
+            window=16,
             heads={"input": tiny_heads["input"], "stream": tiny_heads["stream"]},
             policy=policy,
             constitution_text="version: 1\n",

@@ -12,17 +12,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from lictor.artifacts import Manifest, open_artifact, write_artifact
 from lictor.errors import ArtifactError
 from lictor.guard.guard import Guard as _Guard
-from lictor.llm.local import Precision, parse_precision
+from lictor.llm.local import Precision
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
@@ -70,11 +70,13 @@ def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
     return head.eval()
 
 
-def load_scorers(reference: str, cut: Cut, heads: Mapping[HeadKind, Path], precision: Precision = "auto") -> Scorers:
-    """Both scorers over one backbone, whose trunk is to compute as it did in training."""
+def load_scorers(
+    reference: str, cut: Cut, heads: Mapping[HeadKind, Path], precision: Precision = "auto", *, window: int = 1
+) -> Scorers:
+    """Both scorers over one backbone, whose trunk is to compute as it did in training, its logits averaged as then."""
     backbone = Backbone(reference, cut, precision)
     prompt = PromptScorer(backbone, load_head("input", backbone, heads["input"]))
-    answer = AnswerScorer(backbone, load_head("stream", backbone, heads["stream"]))
+    answer = AnswerScorer(backbone, load_head("stream", backbone, heads["stream"]), window=window)
     return Scorers(backbone, prompt, answer)
 
 
@@ -84,6 +86,7 @@ def save_guard(
     reference: str,
     cut: Cut,
     precision: Precision,
+    window: int,
     heads: Mapping[HeadKind, Path],
     policy: Policy,
     constitution_text: str,
@@ -101,6 +104,7 @@ def save_guard(
             "trunk": cut.trunk,
             "top": cut.top,
             "precision": precision,
+            "window": window,
             "version": key,
         }
         (staging / "guard.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -125,13 +129,14 @@ class Guard(_Guard):
         """
         folder = Path(path)
         manifest = open_artifact(folder, kind=KIND)
-        reference, cut, precision = _read_about(folder / "guard.json")
-        locate(reference)
+        about = _read_about(folder / "guard.json")
+        locate(about.backbone)
         heads: dict[HeadKind, Path] = {
             "input": folder / "input.safetensors",
             "stream": folder / "stream.safetensors",
         }
-        scorers = load_scorers(reference, cut, heads, precision)
+        cut = Cut(about.trunk, about.top)
+        scorers = load_scorers(about.backbone, cut, heads, about.precision, window=about.window)
         return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
 
 
@@ -151,12 +156,21 @@ def read_policy(path: Path) -> Policy:
     return policy
 
 
-def _read_about(path: Path) -> tuple[str, Cut, Precision]:
-    """The backbone's reference, its cut, and how its trunk computes."""
+class _About(BaseModel):
+    """`guard.json`: how the scorers of a guard compute."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backbone: str
+    trunk: int
+    top: int
+    precision: Precision
+    window: int = Field(ge=1)
+    version: str
+
+
+def _read_about(path: Path) -> _About:
     try:
-        about: Any = json.loads(path.read_text(encoding="utf-8"))
-        return str(about["backbone"]), Cut(int(about["trunk"]), int(about["top"])), parse_precision(about["precision"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(
-            f"{path}: expected a JSON object with backbone, trunk, top and precision, got something else ({error!r})"
-        ) from error
+        return _About.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ArtifactError(f"{path}: expected what a guard is made of, got something else: {error}") from error

@@ -161,6 +161,7 @@ def test_a_guard_whose_backbone_is_gone_is_told(tiny_heads: dict[str, Path], tmp
         reference="path:/gone",
         cut=Cut(2, 3),
         precision="int8",
+        window=1,
         heads={"input": tiny_heads["input"], "stream": tiny_heads["stream"]},
         policy=PASS,
         constitution_text="",

@@ -26,8 +26,8 @@ def trace(
         DataError: The conversation has neither a user turn nor an answer.
     """
     never = replace(guard.policy, input_threshold=inf, output_threshold=inf)
-    screens = guard.input_scorer and Guard(guard.input_scorer, None, never, views=guard.views)
-    reads = guard.stream_scorer and Guard(None, guard.stream_scorer, never, views=guard.views)
+    screens = Guard(guard.input_scorer, None, never, views=guard.views) if guard.input_scorer else None
+    reads = Guard(None, guard.stream_scorer, never, views=guard.views) if guard.stream_scorer else None
     turns = list(_turns(conversation))
     if not turns:
         raise DataError(f"conversation {conversation_id!r}: expected a user or assistant turn, got none")

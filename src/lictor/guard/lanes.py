@@ -128,7 +128,7 @@ class TextLane:
             self._first_index += 1
 
     def before(self, offset: int, count: int) -> int:
-        """Where the token ends that stands `count` tokens before the last one to end by `offset`; 0: has left already."""
+        """End of the token `count` tokens before the last one to end by `offset`; 0: it has left already."""
         if count == 0:
             return offset
         at = bisect_right(self._ends, offset) - count

@@ -89,6 +89,11 @@ def last_token_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     return readout_loss(logits[torch.arange(len(last), device=last.device), last], labels)
 
 
+def inference_window(kind: StreamLoss) -> int:
+    """How many logits are averaged when a head that learnt by this loss is read; 1: none but the last."""
+    return WINDOW if kind == "sliding_window" else 1
+
+
 def stream_loss(kind: StreamLoss, logits: Tensor, labels: Tensor, mask: Tensor, *, progress: float) -> Tensor:
     """The loss of that kind at `progress` (0..1) through training. Shapes as in `annealed_maximum_loss`."""
     match kind:

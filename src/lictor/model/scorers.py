@@ -15,6 +15,7 @@ from transformers import DynamicCache
 from lictor.errors import ScoringError
 from lictor.model.backbone import Backbone, Layers, batches_by_length, pad_right
 from lictor.model.heads import Head
+from lictor.model.smoothing import SlidingMean
 from lictor.model.text import MAX_INPUT_TOKENS, SegmentTokenizer, input_ids
 from lictor.types import Context, Conversation, ScoringSession, Tokenizer
 
@@ -62,13 +63,14 @@ class PromptScorer:
 
 
 class AnswerScorer:
-    """Reads an answer as it is written; one logit per token."""
+    """Reads an answer as it is written; one logit per token, the mean of the last `window` the head gave."""
 
     context: Context = "answer"
 
-    def __init__(self, backbone: Backbone, head: Head) -> None:
+    def __init__(self, backbone: Backbone, head: Head, *, window: int = 1) -> None:
         self._backbone = backbone
         self._head = head
+        self._window = window
         self._tokenizer = SegmentTokenizer(backbone.tokenizer)
 
     @property
@@ -83,7 +85,7 @@ class AnswerScorer:
     def open(self, conversation: Conversation) -> "AnswerSession":
         """A session for one answer; the conversation before it is not read."""
         del conversation
-        return AnswerSession(self._backbone, self._head)
+        return AnswerSession(self._backbone, self._head, self._window)
 
     @torch.inference_mode()
     def score_many(self, answers: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[list[float]]:
@@ -94,16 +96,17 @@ class AnswerScorer:
             ids, mask = pad_right([[start, *answers[i]] for i in batch])
             logits = self._head(self._backbone.read(ids, mask), mask)
             for row, i in enumerate(batch):
-                found[i] = logits[row, 1 : len(answers[i]) + 1].tolist()
+                found[i] = SlidingMean(self._window).read(logits[row, 1 : len(answers[i]) + 1].tolist())
         return found
 
 
 class AnswerSession:
     """One answer being read: the state of trunk and top layers after the tokens so far."""
 
-    def __init__(self, backbone: Backbone, head: Head) -> None:
+    def __init__(self, backbone: Backbone, head: Head, window: int) -> None:
         self._backbone = backbone
         self._head = head
+        self._mean = SlidingMean(window)
         self._trunk_state = DynamicCache()
         self._top_state = DynamicCache()
         self._seen = 0
@@ -128,7 +131,7 @@ class AnswerSession:
         except RuntimeError as error:
             raise ScoringError(f"the stream scorer failed: {error}") from error
         self._seen += len(ids)
-        return logits.tolist()
+        return self._mean.read(logits.tolist())
 
     @property
     def seen(self) -> int:
@@ -167,8 +170,8 @@ class AnswerSession:
         for session, count in zip(sessions, counts, strict=True):
             session._seen += count
         return [
-            logits[row, len(o) : len(o) + len(t)].tolist()
-            for row, (o, t) in enumerate(zip(opening, token_ids, strict=True))
+            session._mean.read(logits[row, len(o) : len(o) + len(t)].tolist())
+            for row, (session, o, t) in enumerate(zip(sessions, opening, token_ids, strict=True))
         ]
 
 

@@ -68,6 +68,8 @@ class TrainingSection(Section):
     """Layers used in all; those from `trunk` up to here are trained."""
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     """How the frozen layers compute; `auto` is the fastest here, and the guard keeps to it."""
+    loss: Literal["cumulative_max", "sliding_window", "token", "last_token"] = "cumulative_max"
+    """Of the stream scorer; see model.losses."""
     epochs: float = Field(default=3.0, gt=0)
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""

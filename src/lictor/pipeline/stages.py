@@ -27,6 +27,7 @@ from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
+from lictor.model.losses import inference_window
 from lictor.model.scorers import AnswerScorer, answer_ids
 from lictor.model.text import MAX_INPUT_TOKENS, input_ids
 from lictor.model.train import Labelled, TrainingConfig, train_head
@@ -238,6 +239,7 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
         epochs=training.epochs,
         batch_tokens=training.batch_tokens,
         learning_rate=training.learning_rate,
+        loss=training.loss,
         seed=training.seed,
     )
     checkpoint = out.folder.with_name(out.folder.name + ".checkpoint")
@@ -322,7 +324,8 @@ def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
     """The trained scorers of a project."""
     training = project.config.training
     files: dict[HeadKind, Path] = {kind: folder / "head.safetensors" for kind, folder in heads.items()}
-    return load_scorers(training.backbone, Cut(training.trunk, training.top), files, _precision(project))
+    cut, window = Cut(training.trunk, training.top), inference_window(training.loss)
+    return load_scorers(training.backbone, cut, files, _precision(project), window=window)
 
 
 def trace_splits(
@@ -363,6 +366,7 @@ def _make_guard(inputs: Inputs, heads: Mapping[HeadKind, Path], policy: Path, ke
         reference=training.backbone,
         cut=Cut(training.trunk, training.top),
         precision=_precision(inputs.project),
+        window=inference_window(training.loss),
         heads={kind: folder / "head.safetensors" for kind, folder in heads.items()},
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,

@@ -127,10 +127,11 @@ class Flow:
         async with aclosing(self._answer(chunks)) as answer:
             first = asyncio.create_task(_next(answer))
             try:
-                self._note_screened(await self._screen())
-                if self.screened.action == "block":
+                screened = await self._screen()
+                self._note_screened(screened)
+                if screened.action == "block":
                     await asyncio.wait({first}, timeout=self._refusal_wait_s)
-                    yield Blocked(self.screened, is_first=True)
+                    yield Blocked(screened, is_first=True)
                 else:
                     event = await first
                     self.times.first_delivered = self.times.now()
