@@ -41,8 +41,9 @@ from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard as PlainGuard
 from lictor.llm.load import load_chat_model
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.stages import item_of, read_inputs
+from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.stages import plan as plan_stages
+from lictor.pipeline.stages import read_inputs
 from lictor.starter.folders import resolve
 from lictor.types import Example, Sampling, StreamingGuard
 
@@ -154,8 +155,14 @@ def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGu
     answers = train_bag_of_words([t for t, _ in said], [label for _, label in said])
     policy = Guard.load(project.guard).policy
     guard = PlainGuard(BaselineInput(prompts.open), BaselineStream(answers.open), policy)
-    held = [e for e in examples if e.split != "train"]
-    held += augment(held[::2], wrapped)
+    items = held_out_items(
+        examples,
+        [],
+        buckets,
+        wrapped,
+        budget_fpr=config.policy.budget_fpr,
+        confidence=config.policy.confidence,
+    )
     traces = {
         split: [
             trace(
@@ -166,9 +173,9 @@ def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGu
                 bucket=item.bucket,
                 is_restricted=item.is_restricted,
             )
-            for item in (item_of(e, buckets) for e in held if e.split == split)
+            for item in items[split]
         ]
-        for split in ("validation", "calibration", "test")
+        for split in items
     }
     fitted = fit(
         traces["validation"],
@@ -182,12 +189,12 @@ def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGu
 
 
 def held_out_benign(project: Project, examples: Sequence[Example]) -> list[Benign]:
-    """The permitted one-turn conversations of the test split."""
+    """The permitted exchanges of the test split."""
     buckets = read_inputs(project).buckets
     return [
         Benign("pack", buckets.get(e.rule or "", "everyday"), e.prompt, e.answer)
         for e in examples
-        if e.split == "test" and e.prompt_label == 0 and not e.transforms
+        if e.split == "test" and e.prompt_label == 0 and e.answer is not None
     ]
 
 

@@ -1,9 +1,9 @@
-"""The mean of an answer's last logits, token by token: inference reads a head as its loss did.
+"""The mean of an answer's last logits, token by token, for heads that learnt by a loss over such means.
 
 In: the logits of an answer, in pieces. Out: as many means. Knows no model. What a token gets depends on the logits up
 to it alone, never on how they were cut into pieces.
 
-Cites: CC2 section 5 (sliding-window mean of 16 logits); it takes an exponential mean at inference, here both are one.
+Cites: CC2 section 5 (a sliding-window mean in training, an exponential one at inference).
 """
 
 from collections import deque

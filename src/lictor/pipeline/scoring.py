@@ -1,23 +1,21 @@
 """Score many conversations in batches, as the guard would one by one.
 
-In: scorers and conversations. Out: calibration traces. Text in which a view opens is scored by the guard itself,
-since a view is a stream of its own, and so is text too long for a scorer, which the guard blocks; all other text needs
-one batched pass. Knows no threshold.
+In: scorers and conversations. Out: calibration traces. Every answer goes through the guard's own state machine, views
+included; what that asks for does not depend on scores, so all is asked first and scored together. What is too long for
+a scorer scores +inf, since the guard blocks it. Knows no threshold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
 from lictor.assemble import Scorers
 from lictor.calibration.traces import Answered, Trace
 from lictor.errors import ScoringError
-from lictor.guard.guard import Guard
-from lictor.guard.replay import run_peak
 from lictor.guard.session import readings
-from lictor.guard.tokens import encode
-from lictor.guard.views import VIEWS, view_texts
-from lictor.types import Bucket, Conversation, Policy
+from lictor.guard.stream import StreamGuard
+from lictor.guard.views import VIEWS
+from lictor.types import Bucket, Conversation, Policy, ScoreRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +71,50 @@ def _prompt_scores(scorers: Scorers, items: Sequence[Item]) -> list[dict[int, fl
 
 
 def _answer_peaks(scorers: Scorers, items: Sequence[Item], policy: Policy) -> list[list[float]]:
-    """The debounced score of each answer of each conversation; the guard itself streams those in which a view opens."""
+    """The guard's own score of each answer of each conversation; +inf where it fails, -inf for an empty answer."""
+    never = replace(policy, output_threshold=inf, prompt_weight=0.0)
     peaks = [[-inf] * len(_ends(item.conversation, "assistant")) for item in items]
-    alone = Guard(None, scorers.answer, replace(policy, input_threshold=inf, output_threshold=inf))
-    plain: list[tuple[int, int, list[int]]] = []
+    asked: dict[tuple[int, int], tuple[StreamGuard, list[ScoreRequest]]] = {}
     for at, item in enumerate(items):
         for place, end in enumerate(_ends(item.conversation, "assistant")):
-            text = item.conversation[end - 1].content
-            ids = [t.id for t in encode(scorers.answer.tokenizer, text)]
-            if view_texts(text) or not scorers.answer.fits(ids):
-                decision = alone.check(item.conversation[:end])
-                peaks[at][place] = inf if decision.status == "error" else decision.score
-            else:
-                plain.append((at, place, ids))
-    for (at, place, _), logits in zip(plain, scorers.answer.score_many([read for *_, read in plain]), strict=True):
-        peaks[at][place] = run_peak(logits, policy.debounce)
+            stream = StreamGuard(scorers.answer.tokenizer, never)
+            steps = [*stream.push(item.conversation[end - 1].content), *stream.finish()]
+            asked[at, place] = stream, [step for step in steps if isinstance(step, ScoreRequest)]
+    logits = _score_ahead(scorers, {key: requests for key, (_, requests) in asked.items()})
+    for (at, place), (stream, requests) in asked.items():
+        _settle(stream, requests, logits[at, place])
+        peaks[at][place] = inf if stream.decision.status == "error" else stream.decision.score
     return peaks
+
+
+_Key = tuple[int, int]
+
+
+def _score_ahead(
+    scorers: Scorers, asked: Mapping[_Key, Sequence[ScoreRequest]]
+) -> dict[_Key, dict[str | None, Iterator[float]]]:
+    """The logits of every lane of every answer, each lane read as one sequence; those too long for it are left out."""
+    lanes: dict[tuple[_Key, str | None], list[int]] = {}
+    for key, requests in asked.items():
+        for request in requests:
+            lanes.setdefault((key, request.view), []).extend(request.token_ids)
+    fitting = [lane for lane, ids in lanes.items() if scorers.answer.fits(ids)]
+    found: dict[_Key, dict[str | None, Iterator[float]]] = {key: {} for key in asked}
+    for (key, view), logits in zip(fitting, scorers.answer.score_many([lanes[f] for f in fitting]), strict=True):
+        found[key][view] = iter(logits)
+    return found
+
+
+def _settle(
+    stream: StreamGuard, requests: Sequence[ScoreRequest], logits: Mapping[str | None, Iterator[float]]
+) -> None:
+    for request in requests:
+        if not stream.waiting:
+            return
+        if request.view in logits:
+            stream.scored(request.view, [next(logits[request.view]) for _ in request.token_ids])
+        else:
+            stream.failed("answer_too_long")
 
 
 def _ends(conversation: Conversation, role: str) -> list[int]:

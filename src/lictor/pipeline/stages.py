@@ -34,18 +34,16 @@ from lictor.model.train import Labelled, TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, split_and_join
-from lictor.pipeline.scoring import Item, trace_all
+from lictor.pipeline.held_out import held_out_items
+from lictor.pipeline.scoring import trace_all
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
-from lictor.types import Bucket, Example, Policy
+from lictor.types import Bucket, Example, Policy, Split
 
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
 StageName = Literal["data", "input", "stream", "policy", "guard"]
-WRAPPED_EVERY = {"validation": 4, "calibration": 2, "test": 4}
-"""One disguised copy for every so many conversations of a split: thresholds are fitted on wrapped text too. The split
-that sets their level draws as many from each source, and this is its smallest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +299,18 @@ def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         enforcement=section.enforcement,
     )
     scorers = scorers_of(project, heads)
-    traces = trace_splits(inputs, read_dataset(data), scorers, template, progress)
+    items = held_out_items(
+        read_dataset(data),
+        [e for p in project.config.benign for e in read_pool(project.folder / p.path, source=p.source)],
+        inputs.buckets,
+        _plan_config(project, per_example=1),
+        budget_fpr=section.budget_fpr,
+        confidence=section.confidence,
+    )
+    traces: dict[Split, list[Trace]] = {}
+    for at, split in enumerate(items):
+        progress("calibration: scoring", at, len(items), float("nan"))
+        traces[split] = trace_all(scorers, items[split], template)
     fitted = fit(
         traces["validation"],
         traces["calibration"],
@@ -326,37 +335,6 @@ def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
     files: dict[HeadKind, Path] = {kind: folder / "head.safetensors" for kind, folder in heads.items()}
     cut, window = Cut(training.trunk, training.top), inference_window(training.loss)
     return load_scorers(training.backbone, cut, files, _precision(project), window=window)
-
-
-def trace_splits(
-    inputs: Inputs, examples: Sequence[Example], scorers: Scorers, policy: Policy, progress: Progress
-) -> dict[str, list[Trace]]:
-    """Scores of the three splits training never saw, wrapped copies among them."""
-    traces: dict[str, list[Trace]] = {}
-    pools = [
-        e for p in inputs.project.config.benign for e in read_pool(inputs.project.folder / p.path, source=p.source)
-    ]
-    held = [e for e in examples if e.split != "train"] + pools
-    wrapped = augment(
-        [e for i, e in enumerate(held) if i % WRAPPED_EVERY[e.split or "validation"] == 0],
-        _plan_config(inputs.project, per_example=1),
-    )
-    for at, split in enumerate(("validation", "calibration", "test")):
-        progress("calibration: scoring", at, 3, float("nan"))
-        items = [item_of(e, inputs.buckets) for e in [*held, *wrapped] if e.split == split]
-        if split == "calibration":  # the level is chosen on benign conversations alone
-            items = [item for item in items if not item.is_restricted]
-        traces[split] = trace_all(scorers, items, policy)
-    return traces
-
-
-def item_of(example: Example, buckets: Mapping[str, Bucket]) -> Item:
-    """An example as a conversation to calibrate on. Its source is what a false-positive rate is promised over."""
-    bucket = buckets.get(example.rule or "", "everyday")
-    source = example.source if example.source.startswith("pool") else bucket.replace("harmful_elsewhere", "everyday")
-    if example.transforms:
-        source = "wrapped"
-    return Item(example.id, example.messages, source, bucket, is_restricted=example.prompt_label == 1)
 
 
 def _make_guard(inputs: Inputs, heads: Mapping[HeadKind, Path], policy: Path, key: str) -> None:

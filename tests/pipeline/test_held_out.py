@@ -1,0 +1,68 @@
+"""Thresholds are fitted on whole exchanges where there are enough of them."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from lictor.augment import PlanConfig
+from lictor.pipeline.held_out import held_out_items, lend_answers
+from lictor.types import Bucket, Example, Message, Split
+
+BUCKETS: dict[str, Bucket] = {"melt": "restricted", "tea": "everyday", "law": "same_domain"}
+PLAN = PlanConfig(per_example=1, depth=1)
+_numbers = count()
+
+
+def example(rule: str, split: Split, answer: str | None = "so") -> Example:
+    """One prompt of a rule, with an answer or none."""
+    label, at = int(rule == "melt"), next(_numbers)
+    said = () if answer is None else (Message("assistant", answer),)
+    return Example(
+        id=f"e{at}",
+        constitution="",
+        messages=(Message("user", f"About {rule}, number {at}?"), *said),
+        prompt_label=label,
+        answer_label=None if answer is None else label,
+        rule=rule,
+        source="synthesis",
+        split=split,
+    )
+
+
+def examples(whole: int, prompts: int) -> Iterator[Example]:
+    """That many exchanges and prompts of each rule in each split."""
+    for split in ("train", "validation", "calibration", "test"):
+        for rule in BUCKETS:
+            yield from (example(rule, split) for _ in range(whole))
+            yield from (example(rule, split, None) for _ in range(prompts))
+
+
+def test_prompts_without_an_answer_make_no_promise() -> None:
+    """Where enough exchanges are there, the level is chosen, and reported, on them alone."""
+    found = held_out_items(list(examples(60, 20)), [], BUCKETS, PLAN, budget_fpr=0.05, confidence=0.95)
+
+    for split in ("calibration", "test"):
+        assert {item.conversation[-1].role for item in found[split]} == {"assistant"}
+    assert not any(item.is_restricted for item in found["calibration"])
+    assert {item.source for item in found["calibration"]} == {"everyday", "same_domain", "wrapped"}
+
+
+def test_too_few_exchanges_are_filled_up_with_prompts() -> None:
+    """A generator that answered little still gives a guard: prompts count too."""
+    found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN, budget_fpr=0.05, confidence=0.95)
+
+    assert {item.conversation[-1].role for item in found["calibration"]} == {"user", "assistant"}
+
+
+def test_a_prompt_borrows_an_answer_of_its_own_rule() -> None:
+    """By turns, from those of the same label; where nobody has one, it stays a prompt."""
+    rows = [
+        example("melt", "validation", "hot"),
+        example("melt", "validation", None),
+        example("tea", "validation", None),
+    ]
+
+    lent = lend_answers(rows)
+
+    assert [e.answer for e in lent] == ["hot", "hot", None]
+    assert [e.answer_label for e in lent] == [1, 1, None]
+    assert lent[0] is rows[0]
