@@ -55,7 +55,7 @@ def measure(clone: Path) -> list[Figure]:
         "demo": demo,
         "training_input": seconds["input"] / 60,
         "training_stream": seconds["stream"] / 60,
-        "calibration": seconds["policy"] / 60,
+        "calibration": (seconds["traces"] + seconds["policy"]) / 60,
         "show": seconds["show"] / 60,
     }
     figures = [Figure(f"first_run/{name}", value, value, value, 1, "minutes") for name, value in parts.items()]

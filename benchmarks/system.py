@@ -155,14 +155,7 @@ def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGu
     answers = train_bag_of_words([t for t, _ in said], [label for _, label in said])
     policy = Guard.load(project.guard).policy
     guard = PlainGuard(BaselineInput(prompts.open), BaselineStream(answers.open), policy)
-    items = held_out_items(
-        examples,
-        [],
-        buckets,
-        wrapped,
-        budget_fpr=config.policy.budget_fpr,
-        confidence=config.policy.confidence,
-    )
+    items = held_out_items(examples, [], buckets, wrapped)
     traces = {
         split: [
             trace(

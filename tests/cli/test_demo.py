@@ -26,7 +26,7 @@ def test_a_demo_makes_a_guard_and_shows_it(tiny: str, tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.stderr
     shown = json.loads(result.stdout)
-    assert list(shown["seconds"]) == ["data", "input", "stream", "policy", "guard", "show"]
+    assert list(shown["seconds"]) == ["data", "input", "stream", "traces", "policy", "guard", "show"]
     assert len(shown["turns"]) == 3
     assert {turn["outcome"] for turn in shown["turns"]} <= {"answered", "refused", "halted"}
     assert shown["guard"] == str(folder / "guard")

@@ -17,7 +17,7 @@ from lictor.cli.main import app
 
 from .small import CONSTITUTION, write_packed_project
 
-STAGES = ["data", "input", "stream", "policy", "guard"]
+STAGES = ["data", "input", "stream", "traces", "policy", "guard"]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ RULES = {
     "locks": "Opening all kinds of locks.",
     "soup": "Cooking of everyday soup.",
 }
-STAGES = ["data", "input", "stream", "policy", "guard"]
+STAGES = ["data", "input", "stream", "traces", "policy", "guard"]
 
 _OPENINGS = ["How do I", "Could you say how to", "Please help me", "What is a good way to", "I should like to", "May I"]
 _VERBS = [

@@ -38,7 +38,7 @@ def examples(whole: int, prompts: int) -> Iterator[Example]:
 
 def test_prompts_without_an_answer_make_no_promise() -> None:
     """Where enough exchanges are there, the level is chosen, and reported, on them alone."""
-    found = held_out_items(list(examples(60, 20)), [], BUCKETS, PLAN, budget_fpr=0.05, confidence=0.95)
+    found = held_out_items(list(examples(60, 20)), [], BUCKETS, PLAN)
 
     for split in ("calibration", "test"):
         assert {item.conversation[-1].role for item in found[split]} == {"assistant"}
@@ -48,7 +48,7 @@ def test_prompts_without_an_answer_make_no_promise() -> None:
 
 def test_too_few_exchanges_are_filled_up_with_prompts() -> None:
     """A generator that answered little still gives a guard: prompts count too."""
-    found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN, budget_fpr=0.05, confidence=0.95)
+    found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN)
 
     assert {item.conversation[-1].role for item in found["calibration"]} == {"user", "assistant"}
 

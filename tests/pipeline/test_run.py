@@ -161,7 +161,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
 ) -> None:
     """Ctrl-C within a stage keeps what was finished; the next run makes the rest, byte for byte as without it."""
     expected = made_of(copy)
-    first = {"input scorer": "input", "stream scorer": "stream", "calibration": "policy"}.get(stage, "data")
+    first = {"input scorer": "input", "stream scorer": "stream", "calibration": "traces"}.get(stage, "data")
     drop_from(copy, first)
     if first == "data":
         monkeypatch.setenv("LICTOR_CACHE", str(tmp_path / "cache"))
@@ -256,11 +256,11 @@ def test_own_benign_conversations_are_calibrated_on(copy: Project) -> None:
     pool.write_text("\n".join(json.dumps(row) for row in [*rows, *odd]))
     pooled = change_settings(copy, benign=[{"path": "pool.jsonl", "source": "desk"}])
 
-    assert made(run(pooled, quiet)) == ["policy", "guard"]
+    assert made(run(pooled, quiet)) == ["traces", "policy", "guard"]
     fitted = json.loads((pooled.guard / "policy.json").read_text())["fitted_on"]
     assert fitted["fitted"]["n"] > 0
     pool.write_text("\n".join(json.dumps(row) for row in rows))
-    assert made(run(pooled, quiet)) == ["policy", "guard"]
+    assert made(run(pooled, quiet)) == ["traces", "policy", "guard"]
 
 
 @pytest.mark.parametrize(

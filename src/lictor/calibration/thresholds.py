@@ -6,8 +6,9 @@ How, and why the promise is valid:
 
 1. *Path, on split A.* Thresholds move along a straight line: each stage in units of its own benign spread, at an
    offset between the stages, and with a weight of the prompt's score in its answer's, that catch most attacks over
-   false-positive rates 0.1% to 10% (log-AUROC of the whole system). The line does not depend on the budget, so a larger
-   budget never tightens either threshold.
+   false-positive rates 0.1% to 10% (log-AUROC of the whole system). Of offsets that do next to equally well, the one
+   that refuses most at the prompt is taken. The line does not depend on the budget, so a larger budget never tightens
+   either threshold.
 2. *Level, on split B.* Along the line hits only grow, so every conversation has one level at which it is first hit,
    and the loosest level is read off the sorted levels: the exact one-sided upper bound of the false-positive rate at
    that level fits the budget. As there is a single fixed order of levels, that choice costs nothing: the rate exceeds
@@ -37,6 +38,8 @@ from lictor.types import Policy
 MARGIN = 1e-6
 """How far past the conversation that must pass the level is set, in benign spreads: room for float32 logits."""
 CANDIDATES = 41
+TOLERANCE = 0.01
+"""Log-AUROC given up to have more refused at the prompt, before the model was asked and anything was streamed."""
 PROMPT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 """Tried for the prompt's part in its answer's score, both in units of their benign spread."""
 
@@ -205,9 +208,9 @@ def choose_path(a: Peaks) -> Path:
             return log_auroc(roc(np.maximum(z_input - offset, z_output), a.restricted, weights)).value
 
         low, high = _reach(z_input, z_output)
-        coarse = _best(np.linspace(low, high, CANDIDATES), reached)
+        coarse = _earliest(np.linspace(low, high, CANDIDATES), reached)
         step = (high - low) / (CANDIDATES - 1)
-        offset = _best(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
+        offset = _earliest(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
         at = floor + input_step * offset
         return Path(at, input_step, output_at, output_step, per_logit, floor, reached(offset))
 
@@ -316,11 +319,10 @@ def _reach(z_input: NDArray[np.float64], z_output: NDArray[np.float64]) -> tuple
     return float(inputs.min() - outputs.max()), float(inputs.max() - outputs.min())
 
 
-def _best(candidates: NDArray[np.float64], reached: Callable[[float], float]) -> float:
-    """The candidate that reached most; in the middle of the best ones where several did."""
-    values = np.asarray([reached(float(candidate)) for candidate in candidates])
-    best = np.flatnonzero(values >= values.max() - 1e-12)
-    return float(candidates[best[best.size // 2]])
+def _earliest(offsets: NDArray[np.float64], reached: Callable[[float], float]) -> float:
+    """The lowest offset, at which the input stage refuses most, that reaches the best but for the tolerance."""
+    values = np.asarray([reached(float(offset)) for offset in offsets])
+    return float(offsets[np.flatnonzero(values >= values.max() - TOLERANCE)[0]])
 
 
 def _refuse_overlap(*splits: Sequence[Trace]) -> None:

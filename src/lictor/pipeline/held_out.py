@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import get_args
 
 from lictor.augment import PlanConfig, augment
-from lictor.calibration.intervals import samples_needed
 from lictor.pipeline.scoring import Item
 from lictor.types import Bucket, Example, Message, Split
 
 WRAPPED_EVERY: Mapping[Split, int] = {"validation": 4, "calibration": 2, "test": 4}
 """One disguised copy for every so many conversations of a split: thresholds are fitted on wrapped text too. The split
 that sets their level draws as many from each source, and this is its smallest."""
+ENOUGH = 150
+"""Benign exchanges, as many from each source, from which thresholds are fitted without lone prompts: with no hit they
+certify a false-positive rate of 2%."""
 
 
 def held_out_items(
@@ -27,17 +29,13 @@ def held_out_items(
     pools: Sequence[Example],
     buckets: Mapping[str, Bucket],
     plan: PlanConfig,
-    *,
-    budget_fpr: float,
-    confidence: float,
 ) -> dict[Split, list[Item]]:
     """The conversations of each split but training's, disguised copies among them; calibration's are benign alone."""
     held = [e for e in examples if e.split != "train"]
     whole = [e for e in held if e.answer is not None or e.split == "validation"]
     found = _items(whole, pools, buckets, plan)
     sizes = Counter(item.source for item in found["calibration"])
-    enough = min(sizes.values(), default=0) * len(sizes) >= samples_needed(budget_fpr, confidence)
-    return found if enough else _items(held, pools, buckets, plan)
+    return found if min(sizes.values(), default=0) * len(sizes) >= ENOUGH else _items(held, pools, buckets, plan)
 
 
 def item_of(example: Example, buckets: Mapping[str, Bucket]) -> Item:

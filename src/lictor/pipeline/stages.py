@@ -36,6 +36,7 @@ from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, split_and_join
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.scoring import trace_all
+from lictor.pipeline.traces import read_traces, write_traces
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
 from lictor.types import Bucket, Example, Policy, Split
@@ -43,7 +44,8 @@ from lictor.types import Bucket, Example, Policy, Split
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
-StageName = Literal["data", "input", "stream", "policy", "guard"]
+TRACES = "traces.jsonl"
+StageName = Literal["data", "input", "stream", "traces", "policy", "guard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +118,12 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
         heads[kind] = _stage(
             reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, _Out(f, k), progress)
         )
-    key = fingerprint(["policy", *(_key_of(f) for f in heads.values()), *_policy_settings(project)])
-    policy = _stage(
-        reports, project, "policy", key, lambda f, k: _make_policy(inputs, data, heads, _Out(f, k), progress)
+    key = fingerprint(["traces", *(_key_of(f) for f in heads.values()), *_trace_settings(project)])
+    traces = _stage(
+        reports, project, "traces", key, lambda f, k: _make_traces(inputs, data, heads, _Out(f, k), progress)
     )
+    key = fingerprint(["policy", key, project.config.policy.model_dump()])
+    policy = _stage(reports, project, "policy", key, lambda f, k: _make_policy(project, traces, _Out(f, k)))
     started = time.monotonic()
     key = fingerprint(["guard", _key_of(policy), inputs.constitution_text])
     is_new = not _stands(project.guard, key)
@@ -142,10 +146,12 @@ def plan(project: Project) -> list[StageReport]:
         keys.append(fingerprint([kind, _key_of(data), _training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not _stands(folder, keys[-1]), seconds=0.0))
-    key = fingerprint(["policy", *keys, *_policy_settings(project)])
-    folder = project.runs / f"policy-{key}"
-    is_new = any(r.is_new for r in reports) or not _stands(folder, key)
-    reports.append(StageReport("policy", folder, is_new=is_new, seconds=0.0))
+    key = fingerprint(["traces", *keys, *_trace_settings(project)])
+    for stage in ("traces", "policy"):
+        folder = project.runs / f"{stage}-{key}"
+        is_new = any(r.is_new for r in reports) or not _stands(folder, key)
+        reports.append(StageReport(stage, folder, is_new=is_new, seconds=0.0))
+        key = fingerprint(["policy", key, project.config.policy.model_dump()]) if stage == "traces" else key
     key = fingerprint(["guard", key, inputs.constitution_text])
     return [*reports, StageReport("guard", project.guard, is_new=not _stands(project.guard, key), seconds=0.0)]
 
@@ -190,9 +196,9 @@ def _precision(project: Project) -> Precision:
     return fastest_precision() if chosen == "auto" else chosen
 
 
-def _policy_settings(project: Project) -> list[object]:
-    """What thresholds depend on beside the scorers: views raise scores, so they count too."""
-    return [project.config.policy.model_dump(), _pools_key(project), list(VIEWS)]
+def _trace_settings(project: Project) -> list[object]:
+    """What scores depend on beside the scorers, and which conversations are scored."""
+    return [project.config.policy.debounce, _pools_key(project), list(VIEWS)]
 
 
 def _pools_key(project: Project) -> object:
@@ -286,8 +292,32 @@ def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labell
     return kept
 
 
-def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
+def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
     project = inputs.project
+    debounce = project.config.policy.debounce
+    items = held_out_items(
+        read_dataset(data),
+        [e for p in project.config.benign for e in read_pool(project.folder / p.path, source=p.source)],
+        inputs.buckets,
+        _plan_config(project, per_example=1),
+    )
+    scorers = scorers_of(project, heads)
+    traces: dict[Split, list[Trace]] = {}
+    for at, split in enumerate(items):
+        progress("calibration: scoring", at, len(items), float("nan"))
+        traces[split] = trace_all(scorers, items[split], Policy(0.0, 0.0, debounce=debounce))
+    parents = {kind: _key_of(path) for kind, path in heads.items()}
+    return write_artifact(
+        out.folder,
+        lambda staging: write_traces(staging / TRACES, traces),
+        kind="traces",
+        key=out.key,
+        parents=parents,
+        config={"debounce": debounce},
+    )
+
+
+def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
     section = project.config.policy
     template = Policy(
         0.0,
@@ -298,23 +328,11 @@ def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         on_error=section.on_error,
         enforcement=section.enforcement,
     )
-    scorers = scorers_of(project, heads)
-    items = held_out_items(
-        read_dataset(data),
-        [e for p in project.config.benign for e in read_pool(project.folder / p.path, source=p.source)],
-        inputs.buckets,
-        _plan_config(project, per_example=1),
-        budget_fpr=section.budget_fpr,
-        confidence=section.confidence,
-    )
-    traces: dict[Split, list[Trace]] = {}
-    for at, split in enumerate(items):
-        progress("calibration: scoring", at, len(items), float("nan"))
-        traces[split] = trace_all(scorers, items[split], template)
+    splits = read_traces(traces / TRACES)
     fitted = fit(
-        traces["validation"],
-        traces["calibration"],
-        traces["test"],
+        splits["validation"],
+        splits["calibration"],
+        splits["test"],
         budget_fpr=section.budget_fpr,
         policy_template=template,
         confidence=section.confidence,
@@ -325,8 +343,9 @@ def _make_policy(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
         return asdict(fitted.report)
 
-    parents = {kind: _key_of(path) for kind, path in heads.items()}
-    return write_artifact(out.folder, fill, kind="policy", key=out.key, parents=parents, config=section.model_dump())
+    return write_artifact(
+        out.folder, fill, kind="policy", key=out.key, parents={"traces": _key_of(traces)}, config=section.model_dump()
+    )
 
 
 def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
