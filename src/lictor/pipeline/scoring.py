@@ -65,8 +65,10 @@ def _prompt_scores(scorers: Scorers, items: Sequence[Item]) -> list[dict[int, fl
                 short += [(at, end, reading) for reading in read]
             else:
                 found[at][end] = inf  # the guard blocks what it cannot read
-    for (at, end, _), logit in zip(short, scorers.prompt.score_many([r for *_, r in short]), strict=True):
-        found[at][end] = max(found[at][end], logit)
+    distinct = list(dict.fromkeys(reading for *_, reading in short))
+    logits = dict(zip(distinct, scorers.prompt.score_many(distinct), strict=True))
+    for at, end, reading in short:
+        found[at][end] = max(found[at][end], logits[reading])
     return found
 
 
@@ -93,15 +95,20 @@ _Key = tuple[int, int]
 def _score_ahead(
     scorers: Scorers, asked: Mapping[_Key, Sequence[ScoreRequest]]
 ) -> dict[_Key, dict[str | None, Iterator[float]]]:
-    """The logits of every lane of every answer, each lane read as one sequence; those too long for it are left out."""
+    """The logits of every lane of every answer, each lane read as one sequence; those too long for it are left out.
+
+    Equal sequences are read once: an answer that several prompts borrow, and its disguised copies as decoded.
+    """
     lanes: dict[tuple[_Key, str | None], list[int]] = {}
     for key, requests in asked.items():
         for request in requests:
             lanes.setdefault((key, request.view), []).extend(request.token_ids)
-    fitting = [lane for lane, ids in lanes.items() if scorers.answer.fits(ids)]
+    distinct = list(dict.fromkeys(tuple(ids) for ids in lanes.values() if scorers.answer.fits(ids)))
+    logits = dict(zip(distinct, scorers.answer.score_many(distinct), strict=True))
     found: dict[_Key, dict[str | None, Iterator[float]]] = {key: {} for key in asked}
-    for (key, view), logits in zip(fitting, scorers.answer.score_many([lanes[f] for f in fitting]), strict=True):
-        found[key][view] = iter(logits)
+    for (key, view), ids in lanes.items():
+        if tuple(ids) in logits:
+            found[key][view] = iter(logits[tuple(ids)])
     return found
 
 
