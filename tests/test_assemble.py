@@ -31,7 +31,7 @@ def folder(save_tiny_guard: SaveGuard, tmp_path: Path) -> Path:
 def test_a_guard_comes_back_as_it_was_saved(folder: Path, tiny: str, tiny_heads: dict[str, Path]) -> None:
     """Policy, version and the scores of both stages are those of what was saved."""
     files: dict[HeadKind, Path] = {"input": tiny_heads["input"], "stream": tiny_heads["stream"]}
-    scorers = load_scorers(tiny, Cut(2, 3), files, "int8")
+    scorers = load_scorers(tiny, Cut(2, 3), files, "int8", window=16)
     loaded = Guard.load(folder)
     ids = [t.id for t in encode(scorers.answer.tokenizer, "A bell rings twelve times.")]
 

@@ -163,7 +163,7 @@ def test_the_path_follows_the_stage_that_sees_the_attacks() -> None:
     caught = {rate.name: rate.value for rate in fitted.report.held_out.caught}
 
     assert fitted.policy.input_threshold > fitted.policy.output_threshold
-    assert caught["output"] > 0.9
+    assert caught["output"] > 0.85
 
 
 def test_the_prompt_counts_where_both_stages_see_half() -> None:

@@ -43,9 +43,9 @@ def test_a_second_run_says_that_all_is_up_to_date(copy: Path) -> None:
     shown, rows, dry = (runner.invoke(app, ["run", str(copy), *more]) for more in ([], ["--json"], ["--dry-run"]))
 
     assert shown.exit_code == rows.exit_code == dry.exit_code == 0
-    assert shown.stdout.count("up to date") == dry.stdout.count("up to date") == 5
+    assert shown.stdout.count("up to date") == dry.stdout.count("up to date") == 6
     assert f"guard: {copy / 'guard'}" in shown.stdout
-    assert [row["made"] for row in json.loads(rows.stdout)] == [False] * 5
+    assert [row["made"] for row in json.loads(rows.stdout)] == [False] * len(STAGES)
 
 
 def test_a_dry_run_makes_nothing(tiny: str, tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(tiny: str, tmp_path: Path
     assert "lictor: interrupted; every artefact that was finished is kept" in errors
     assert "Traceback" not in errors
     dry = CliRunner().invoke(app, ["run", str(folder), "--dry-run", "--json"])
-    assert [row["would_run"] for row in json.loads(dry.stdout)] == [False, True, True, True, True]
+    assert [row["would_run"] for row in json.loads(dry.stdout)] == [False, True, True, True, True, True]

@@ -80,7 +80,7 @@ def test_a_constitution_becomes_a_guard(finished: tuple[Project, list[StageRepor
     project, reports = finished
 
     assert [report.stage for report in reports] == made(reports) == STAGES
-    assert len(made_of(project)) == 5
+    assert len(made_of(project)) == 6
     assert {e.rule for e in read_dataset(reports[0].folder)} == set(RULES)
     decision = Guard.load(project.guard).check(ask("How do I lift the heavy bell?"))
     assert decision.guard_version == made_of(project)["guard"][0]
