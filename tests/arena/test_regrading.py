@@ -82,8 +82,27 @@ def test_a_judge_that_is_down_for_an_hour_costs_nobody_a_verdict(tmp_path: Path)
         now[0] += 0.5
 
     assert (graded, patience.trouble) == (3, "")
-    assert len([at for at in asked if at < 3600]) < 70
+    assert len([at for at in asked if at < 3600]) < 140
     assert [entry.event.kind for entry in made.store.entries(kinds=["graded"])] == ["graded"] * 3
+
+
+def test_one_answer_the_judge_never_takes_holds_no_other_up(tmp_path: Path) -> None:
+    """Where the judge fails on the first answer alone, the others are graded at once, and it is asked about again."""
+    made, now = submitted(tmp_path), [0.0]
+
+    class Picky(FactsGrader):
+        def assess(self, case: Case) -> Assessment:
+            if case.answer == ALL_OF_Q1:
+                raise GenerationError("too long for the model")
+            return super().assess(case)
+
+    picky, patience = replace(made, grader=Picky(domain())), Patience(clock=lambda: now[0])
+
+    assert grade_all(picky, patience) == 2
+    assert made.store.read(lambda s: s.submissions["s1"].ungraded) == ("q1",)
+    now[0] += 120
+    assert grade_all(picky, patience) == 0
+    assert patience.trouble == "too long for the model"
 
 
 def test_an_answer_that_cannot_be_graded_waits_for_an_organiser(tmp_path: Path) -> None:

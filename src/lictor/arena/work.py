@@ -22,6 +22,8 @@ from lictor.errors import GenerationError, LictorError
 
 GRADING_TRIES = 3
 """Of an answer whose grading fails although the grader's model can be reached."""
+AWAY = 2
+"""Answers in one go to which the grader's model says nothing, whereupon it is taken to be away."""
 LONGEST_WAIT_S = 60.0
 LOG = logging.getLogger("lictor.arena")
 
@@ -68,26 +70,29 @@ def ungraded(state: State) -> list[Todo]:
 def grade_all(arena: Arena, patience: Patience) -> int:
     """Grade what is to be graded; how many grades were logged.
 
-    While the grader's model can't be reached nothing is logged, however long that takes. An answer that can't be
-    graded for another reason is logged with status `error` after `GRADING_TRIES`, for an organiser to look at.
+    While the grader's model can't be reached nothing is logged, however long that takes. An answer that its model can't
+    take holds no other up: those that failed come last, and two failures in one go mean that the model is away. An
+    answer that can't be graded for another reason is logged with status `error` after `GRADING_TRIES`, for an organiser
+    to look at.
     """
-    count = 0
+    count, unanswered = 0, 0
     if patience.clock() < patience.again_at:
         return 0
-    for todo in arena.store.read(ungraded):
+    for todo in sorted(arena.store.read(ungraded), key=lambda todo: patience.tries.get(todo, 0)):
         try:
             assessment = arena.grader.assess(read_case(arena, todo))
             patience.note_reached()
-        except GenerationError as error:
-            LOG.warning("the grader can't be reached: %s", error)
-            patience.note_unreachable(str(error))
-            return count
         except BusyError:
             raise
         except LictorError as error:
             LOG.warning("grading of %s %s failed: %s", *todo, error)
             patience.tries[todo] = patience.tries.get(todo, 0) + 1
-            if patience.tries[todo] < GRADING_TRIES:
+            if isinstance(error, GenerationError):
+                unanswered += 1
+                patience.note_unreachable(str(error))
+            if unanswered == AWAY:
+                return count
+            if isinstance(error, GenerationError) or patience.tries[todo] < GRADING_TRIES:
                 continue
             assessment = Assessment(0, status="error")
         count += log_grade(arena, todo, assessment, grader=arena.grader)
