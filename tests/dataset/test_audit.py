@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lictor.dataset.audit import Audit, audit, gate
+from lictor.dataset.audit import Audit, Balance, Templates, audit
+from lictor.dataset.limits import Limits, gate, with_limits
 from lictor.dataset.splits import assign_splits
+from lictor.errors import UsageError
 from lictor.types import Example, Message
 
 from .small import CONSTITUTION, example
@@ -159,3 +161,86 @@ def test_too_little_to_say_is_not_said() -> None:
 
     assert found.shortcuts == ()
     assert found.suspects == ()
+
+
+def test_labels_the_words_speak_against_are_counted_by_rule() -> None:
+    """Of six wrong labels in a rule some are doubted, and none of the sound ones of other rules."""
+    told = [
+        replace(e, messages=(Message("user", e.messages[0].content + (" please" if e.prompt_label else "")),))
+        for e in sound()
+    ]
+    wrong = [
+        replace(e, answer_label=None, prompt_label=0 if e.id in {"8", "20", "32", "44", "56", "68"} else e.prompt_label)
+        for e in told
+    ]
+    doubts = {doubt.rule: doubt.doubted for doubt in audit(wrong, CONSTITUTION).doubts}
+
+    assert 2 <= (doubts.pop("cast") or 0) <= 6
+    assert doubts == {None: doubts[None], "locks": 0, "ring": 0, "soup": 0}
+
+
+def test_a_rule_that_its_words_give_away_is_named() -> None:
+    """A keyword in one permitted rule tells its prompts from restricted ones, and no other rule's."""
+    told = [
+        replace(e, messages=(Message("user", e.messages[0].content + (" soup" if e.rule == "soup" else "")),))
+        for e in sound()
+    ]
+    by_rule = {s.rule: s.words for s in audit(told, CONSTITUTION).rule_shortcuts}
+
+    assert by_rule["soup"] > 0.9
+    assert by_rule["ring"] < 0.75
+
+
+def test_templates_of_held_out_prompts_are_looked_up_in_training() -> None:
+    """An opening that training has counts as seen, and as one-sided where only one label has it there."""
+
+    def opened(name: str, opening: str, label: int, split: str) -> Example:
+        return replace(example(name, f"{opening} {name}?", label=label, family=name), split=split)  # pyright: ignore[reportArgumentType] -- a split by name
+
+    given = [
+        opened("rope", "How do I make a", 1, "train"),
+        opened("stone", "How do I make a", 0, "train"),
+        opened("river", "Could you tell me all of the", 1, "train"),
+        opened("bell", "How do I make a", 0, "test"),
+        opened("tower", "Could you tell me all of the", 0, "test"),
+        opened("candle", "Is there any one of you with", 0, "test"),
+        opened("basket", "Ringing:", 0, "test"),
+    ]
+
+    assert audit(given, CONSTITUTION).templates == Templates(held=3, seen=2, seen_one_sided=1)
+
+
+def test_a_transform_worn_by_one_label_stops_a_run() -> None:
+    """Fifty restricted prompts in base64 and no permitted one are a shortcut; dealt to both alike they are none."""
+    skewed = [replace(e, id=f"{e.id}-{i}", transforms=("base64",)) for i in range(2) for e in sound() if e.prompt_label]
+    even = [replace(e, id=f"{e.id}-x", transforms=("base64",)) for e in sound()]
+
+    assert any("transform base64: 100% of 60 prompts" in r for r in gate(audit([*sound(), *skewed], CONSTITUTION)))
+    assert gate(audit([*sound(), *even], CONSTITUTION)) == []
+    assert audit(sound(), CONSTITUTION).balance["lang"] == {"en": Balance(restricted=30, permitted=90)}
+
+
+def test_limits_can_be_set_and_misspelt_ones_are_told() -> None:
+    """A tighter limit stops what the default lets pass; an unknown name, or no number, is wrong use."""
+    told = [
+        replace(e, messages=(Message("user", e.messages[0].content + (" please" if e.prompt_label else "")),))
+        for e in sound()
+    ]
+    found = audit([replace(e, answer_label=None) for e in told], CONSTITUTION)
+
+    assert [reason.partition(" alone")[0] for reason in gate(found)] == ["labels are told apart by length"]
+    assert gate(found, with_limits(["length=1"])) == []
+    assert any("by words alone: AUROC" in reason for reason in gate(found, with_limits(["length=1", "words=0.9"])))
+    for wrong in ("word=0.9", "words=", "words"):
+        with pytest.raises(UsageError, match="NAME=NUMBER"):
+            with_limits([wrong])
+    assert with_limits([]) == Limits()
+
+
+def test_without_a_constitution_no_rule_counts() -> None:
+    """Imported rows are looked over, too: no rule is missed and none is foreign."""
+    found = audit([replace(e, rule=None) for e in sound()], None)
+
+    assert gate(found) == []
+    assert found.counts["rule"] == {}
+    assert found.foreign == ()

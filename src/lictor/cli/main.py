@@ -13,7 +13,7 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from lictor.cli import arena, augment, chat, check, demo, doctor, generate, init, run, serve, validate
+from lictor.cli import arena, audit, augment, chat, check, demo, doctor, generate, init, run, serve, validate
 from lictor.cli.output import say_error
 from lictor.errors import LictorError
 
@@ -67,6 +67,7 @@ app.command("validate")(report_errors(validate.validate))
 app.command("doctor")(report_errors(doctor.doctor))
 app.command("generate")(report_errors(generate.generate))
 app.command("augment")(report_errors(augment.augment_command))
+app.command("audit")(report_errors(audit.audit_command))
 app.command("run")(report_errors(run.run))
 app.command("check")(report_errors(check.check))
 app.command("chat")(report_errors(chat.chat))

@@ -1,35 +1,27 @@
-"""Look at a dataset before anything is trained on it: counts, leaks, refusals, shortcuts, doubtful labels.
+"""Look at a dataset before anything is trained on it: counts, balance, leaks, refusals, shortcuts, doubtful labels.
 
-In: examples and their constitution. Out: an `Audit`, and the reasons why it should stop a run. Pure: reads and writes
-nothing. Knows no model but the shallow ones of predict.py.
+In: examples and their constitution, if they have one. Out: an `Audit`; limits.py says what should stop a run. Pure:
+reads and writes nothing. Knows no model but the shallow ones of predict.py.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from lictor.artifacts import fingerprint
 from lictor.constitution import Constitution
-from lictor.dataset.predict import Floats, auroc, by_length, by_words
+from lictor.dataset.shortcuts import Doubt, RuleShortcut, Shortcut, Suspect, predictability, prompt_text
+from lictor.dataset.templates import template_of
 from lictor.synthesis.dedupe import near_pairs
 from lictor.synthesis.filters import is_refusal
 from lictor.types import Bucket, Example
 
 NEAR_DUPLICATE = 0.8
 """Jaccard similarity of word shingles from which two prompts count as near-duplicates."""
-
-MAX_NEAR_SHARE = 0.01
-MAX_REFUSAL_SHARE = 0.01
-MIN_PER_RULE = 5
-SUSPECTS = 20
-MAX_PREDICTED = 4000
-"""Texts that a shortcut is measured on; of more, a fixed sample of whole families."""
-
-Side = Literal["prompt", "answer"]
-Against = Literal["all", "same_domain"]
+LENGTHS = (100, 300, 1000, 3000)
+"""Characters at which prompts are told apart by length in the balance."""
 
 
 class Lengths(NamedTuple):
@@ -40,23 +32,21 @@ class Lengths(NamedTuple):
     mean: float
 
 
-class Shortcut(NamedTuple):
-    """How well one shallow feature tells restricted from permitted texts, cross-validated by family."""
+class Balance(NamedTuple):
+    """Prompts of each label."""
 
-    side: Side
-    feature: Literal["words", "length"]
-    against: Against
-    """The permitted texts it has to be told from."""
-    auroc: float
-    texts: int
+    restricted: int
+    permitted: int
 
+    @property
+    def prompts(self) -> int:
+        """How many have a label."""
+        return self.restricted + self.permitted
 
-class Suspect(NamedTuple):
-    """An example whose prompt label the words of all others speak against."""
-
-    id: str
-    label: int
-    p_restricted: float
+    @property
+    def share(self) -> float:
+        """Share of the restricted ones."""
+        return self.restricted / max(1, self.prompts)
 
 
 class Leak(NamedTuple):
@@ -66,17 +56,31 @@ class Leak(NamedTuple):
     second: str
 
 
+class Templates(NamedTuple):
+    """Templates of the plain one-turn prompts outside of training."""
+
+    held: int
+    """Prompts that have a template."""
+    seen: int
+    """Those whose template training prompts have too."""
+    seen_one_sided: int
+    """Those of them whose template has one label only in training: the template gives it away."""
+
+
 @dataclass(frozen=True)
 class Audit:
     """What there is to know of a dataset without training on it."""
 
     counts: Mapping[str, Mapping[str, int]]
     """Examples by rule, bucket, split, prompt_label, answer_label, source, lang, transform, turns, split and label."""
+    balance: Mapping[str, Mapping[str, Balance]]
+    """Prompts of each label by split, bucket, rule, source, lang, transform, length and turns."""
     lengths: Mapping[str, Lengths]
     """By side and label, as `prompt 1`."""
     exact_leaks: tuple[Leak, ...]
     near_leaks: tuple[Leak, ...]
     """Between untransformed prompts of one turn; exact ones are not counted again."""
+    templates: Templates
     prompts: int
     """Untransformed prompts of one turn that were compared for near-duplicates."""
     split_families: tuple[str, ...]
@@ -88,69 +92,50 @@ class Audit:
     """Ids of examples whose answer refuses."""
     answers: int
     shortcuts: tuple[Shortcut, ...]
+    rule_shortcuts: tuple[RuleShortcut, ...]
+    doubts: tuple[Doubt, ...]
     suspects: tuple[Suspect, ...]
     """Highest loss first."""
 
 
-def audit(examples: Sequence[Example], constitution: Constitution) -> Audit:
-    """Everything about `examples` under `constitution`; imported pools need no rule."""
-    buckets: dict[str | None, Bucket] = {rule.id: rule.bucket for rule in constitution.rules}
+def audit(examples: Sequence[Example], constitution: Constitution | None) -> Audit:
+    """Everything about `examples` under `constitution`; imported pools need no rule, and without one no rule counts."""
+    rules = constitution.rules if constitution else ()
+    buckets: dict[str | None, Bucket] = {rule.id: rule.bucket for rule in rules}
     ids = Counter(example.id for example in examples)
     splits: dict[str, set[str]] = defaultdict(set)
     for example in examples:
         splits[example.family or example.id].add(example.split)
-    exact, near, compared = _leaks(examples)
+    plain = _plain(examples)
+    told = predictability(examples, buckets)
     return Audit(
-        counts=_counts(examples, buckets, constitution),
+        counts=_counts(examples, buckets, [rule.id for rule in rules]),
+        balance=_balance(examples, buckets),
         lengths=_lengths(examples),
-        exact_leaks=exact,
-        near_leaks=near,
-        prompts=compared,
+        exact_leaks=_exact_leaks(examples),
+        near_leaks=_near_leaks(plain),
+        templates=_templates(plain.values()),
+        prompts=len(plain),
         split_families=tuple(sorted(family for family, found in splits.items() if len(found) > 1)),
         repeated_ids=tuple(sorted(name for name, count in ids.items() if count > 1)),
-        foreign=tuple(
-            e.id
-            for e in examples
-            if e.constitution not in {"", constitution.fingerprint} or not (e.rule is None or e.rule in buckets)
-        ),
+        foreign=_foreign(examples, buckets, constitution.fingerprint) if constitution else (),
         refusals=tuple(e.id for e in examples if e.answer is not None and is_refusal(e.answer)),
         answers=sum(e.answer is not None for e in examples),
-        shortcuts=_shortcuts(examples, buckets),
-        suspects=_suspects(examples),
+        shortcuts=told.shortcuts,
+        rule_shortcuts=told.by_rule,
+        doubts=told.doubts,
+        suspects=told.suspects,
     )
 
 
-def gate(audit: Audit) -> list[str]:
-    """Reasons why nothing should be trained on the dataset; none if it may be."""
-    by_label, rules = audit.counts["split and label"], audit.counts["rule"]
-    refused = len(audit.refusals) / max(1, audit.answers)
-    sparse = [f"{rule} ({count})" for rule, count in rules.items() if count < MIN_PER_RULE]
-    sides = [f"{split} {label}" for split in audit.counts["split"] or ("train",) for label in (0, 1)]
-    empty = [side for side in sides if not by_label.get(side)]
-    exact, near = len(audit.exact_leaks), len(audit.near_leaks)
-    found = {
-        f"prompts in several splits, word for word: {exact}; assign splits by family": exact > 0,
-        f"families in several splits: {_some(audit.split_families)}; assign splits by family": bool(
-            audit.split_families
-        ),
-        f"near-duplicates across splits: {near} pairs in {audit.prompts} prompts, "
-        f"at most {MAX_NEAR_SHARE:.0%} allowed; lower synthesis.near_duplicate": near > MAX_NEAR_SHARE * audit.prompts,
-        f"no prompts with these labels: {', '.join(empty)}; both sides are needed in every split": bool(empty),
-        f"rules with fewer than {MIN_PER_RULE} examples: {', '.join(sparse)}; write asks for them": bool(sparse),
-        f"answers that refuse: {len(audit.refusals)} of {audit.answers} ({refused:.1%}), "
-        f"at most {MAX_REFUSAL_SHARE:.0%} allowed; use a helpful-only generator": refused > MAX_REFUSAL_SHARE,
-        f"ids used more than once: {_some(audit.repeated_ids)}": bool(audit.repeated_ids),
-        f"examples of another constitution: {_some(audit.foreign)}; make the dataset anew": bool(audit.foreign),
-    }
-    return [reason for reason, holds in found.items() if holds]
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _foreign(examples: Sequence[Example], buckets: Mapping[str | None, Bucket], constitution: str) -> tuple[str, ...]:
+    return tuple(
+        e.id for e in examples if e.constitution not in {"", constitution} or not (e.rule is None or e.rule in buckets)
+    )
 
 
 def _counts(
-    examples: Sequence[Example], buckets: Mapping[str | None, Bucket], constitution: Constitution
+    examples: Sequence[Example], buckets: Mapping[str | None, Bucket], rules: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     keys: dict[str, Callable[[Example], object]] = {
         "bucket": lambda e: buckets.get(e.rule),
@@ -159,23 +144,54 @@ def _counts(
         "answer_label": lambda e: e.answer_label,
         "source": lambda e: e.source,
         "lang": lambda e: e.lang,
-        "turns": lambda e: sum(message.role == "user" for message in e.messages),
+        "turns": _turns,
         "split and label": lambda e: f"{e.split} {e.prompt_label}",
     }
     counted = {
         name: dict(sorted(Counter("none" if key(e) is None else str(key(e)) for e in examples).items()))
         for name, key in keys.items()
     }
-    rules = Counter(example.rule for example in examples)
-    counted["rule"] = {rule.id: rules[rule.id] for rule in constitution.rules}
+    of_rule = Counter(example.rule for example in examples)
+    counted["rule"] = {rule: of_rule[rule] for rule in rules}
     counted["transform"] = dict(sorted(Counter(name for e in examples for name in e.transforms).items()))
     return counted
+
+
+def _balance(examples: Sequence[Example], buckets: Mapping[str | None, Bucket]) -> dict[str, dict[str, Balance]]:
+    keys: dict[str, Callable[[Example], Iterable[object]]] = {
+        "split": lambda e: [e.split],
+        "bucket": lambda e: [buckets.get(e.rule, "none")],
+        "rule": lambda e: [e.rule or "none"],
+        "source": lambda e: [e.source],
+        "lang": lambda e: [e.lang],
+        "transform": lambda e: e.transforms or ["none"],
+        "length": lambda e: [_length(len(prompt_text(e)))],
+        "turns": lambda e: [_turns(e)],
+    }
+    shown: dict[str, dict[str, Balance]] = {}
+    for what, key in keys.items():
+        found = {1: Counter[str](), 0: Counter[str]()}
+        for example in examples:
+            if example.prompt_label is not None:
+                found[example.prompt_label].update({str(value) for value in key(example)})
+        shown[what] = {name: Balance(found[1][name], found[0][name]) for name in sorted(found[1] | found[0])}
+    return shown
+
+
+def _length(characters: int) -> str:
+    at = sum(characters >= edge for edge in LENGTHS)
+    edges = (0, *LENGTHS)
+    return f"{edges[at]:>4} to {edges[at + 1] - 1}" if at < len(LENGTHS) else f"{edges[at]} and more"
+
+
+def _turns(example: Example) -> int:
+    return sum(message.role == "user" for message in example.messages)
 
 
 def _lengths(examples: Sequence[Example]) -> dict[str, Lengths]:
     found: dict[str, list[int]] = defaultdict(list)
     for example in examples:
-        found[f"prompt {example.prompt_label}"].append(len(_prompt_text(example)))
+        found[f"prompt {example.prompt_label}"].append(len(prompt_text(example)))
         if example.answer is not None:
             found[f"answer {example.answer_label}"].append(len(example.answer))
     return {
@@ -184,81 +200,44 @@ def _lengths(examples: Sequence[Example]) -> dict[str, Lengths]:
     }
 
 
-def _leaks(examples: Sequence[Example]) -> tuple[tuple[Leak, ...], tuple[Leak, ...], int]:
-    """Exact leaks, near ones, and how many prompts were compared for the latter."""
-    exact: list[Leak] = []
-    first: dict[str, Example] = {}
+def _plain(examples: Sequence[Example]) -> dict[str, Example]:
+    """The first example of every untransformed prompt of one turn, by its words."""
     plain: dict[str, Example] = {}
     for example in examples:
-        text = " ".join(_prompt_text(example).lower().split())
-        seen = first.setdefault(text, example)
-        if seen.split != example.split:
-            exact.append(Leak(seen.id, example.id))
         if not example.transforms and len(example.prompt) == 1:
-            plain.setdefault(text, example)
+            plain.setdefault(_folded(example), example)
+    return plain
+
+
+def _exact_leaks(examples: Sequence[Example]) -> tuple[Leak, ...]:
+    first: dict[str, Example] = {}
+    pairs = [(first.setdefault(_folded(example), example), example) for example in examples]
+    return tuple(Leak(seen.id, example.id) for seen, example in pairs if seen.split != example.split)
+
+
+def _near_leaks(plain: Mapping[str, Example]) -> tuple[Leak, ...]:
     compared = list(plain.values())
-    near = [
+    return tuple(
         Leak(compared[a].id, compared[b].id)
         for a, b in near_pairs(list(plain), threshold=NEAR_DUPLICATE)
         if compared[a].split != compared[b].split
-    ]
-    return tuple(exact), tuple(near), len(compared)
+    )
 
 
-class _Text(NamedTuple):
-    id: str
-    text: str
-    label: int
-    family: str
-    bucket: Bucket | None
+def _templates(plain: Iterable[Example]) -> Templates:
+    trained: dict[str, set[int | None]] = defaultdict(set)
+    held: list[str] = []
+    for example in plain:
+        template = template_of(prompt_text(example))
+        if template is None:
+            continue
+        if example.split == "train":
+            trained[template].add(example.prompt_label)
+        else:
+            held.append(template)
+    seen = [template for template in held if template in trained]
+    return Templates(len(held), len(seen), sum(len(trained[template]) == 1 for template in seen))
 
 
-def _texts(examples: Sequence[Example], side: Side, buckets: Mapping[str | None, Bucket]) -> list[_Text]:
-    """The different texts of one side that have a label; of too many, those of a fixed sample of families."""
-    found: dict[str, _Text] = {}
-    for e in examples:
-        text, label = (_prompt_text(e), e.prompt_label) if side == "prompt" else (e.answer, e.answer_label)
-        if text is not None and label is not None:
-            found.setdefault(text, _Text(e.id, text, label, e.family or e.id, buckets.get(e.rule)))
-    ordered = sorted(found.values(), key=lambda item: fingerprint(["audit", item.family]))
-    return ordered[:MAX_PREDICTED]
-
-
-def _shortcuts(examples: Sequence[Example], buckets: Mapping[str | None, Bucket]) -> tuple[Shortcut, ...]:
-    shortcuts: list[Shortcut] = []
-    sides: tuple[Side, ...] = ("prompt", "answer")
-    for side in sides:
-        everything = _texts(examples, side, buckets)
-        twins = [item for item in everything if item.label or item.bucket == "same_domain"]
-        shortcuts += _shortcuts_of(side, "all", everything) + _shortcuts_of(side, "same_domain", twins)
-    return tuple(shortcuts)
-
-
-def _shortcuts_of(side: Side, against: Against, items: Sequence[_Text]) -> list[Shortcut]:
-    labels = [item.label for item in items]
-    words, length = _predicted(items, by_words), _predicted(items, by_length)
-    found: list[Shortcut] = []
-    if words is not None:
-        found.append(Shortcut(side, "words", against, auroc(labels, words), len(items)))
-    if length is not None:
-        found.append(Shortcut(side, "length", against, auroc(labels, length), len(items)))
-    return found
-
-
-def _suspects(examples: Sequence[Example]) -> tuple[Suspect, ...]:
-    items = _texts(examples, "prompt", {})
-    p = _predicted(items, by_words)
-    if p is None:
-        return ()
-    doubts = [Suspect(item.id, item.label, float(at)) for item, at in zip(items, p, strict=True)]
-    return tuple(sorted(doubts, key=lambda s: s.p_restricted if s.label else 1 - s.p_restricted)[:SUSPECTS])
-
-
-def _predicted(
-    items: Sequence[_Text], predict: Callable[[Sequence[str], Sequence[int], Sequence[str]], Floats | None]
-) -> Floats | None:
-    return predict([i.text for i in items], [i.label for i in items], [i.family for i in items])
-
-
-def _prompt_text(example: Example) -> str:
-    return "\n".join(message.content for message in example.prompt)
+def _folded(example: Example) -> str:
+    return " ".join(prompt_text(example).lower().split())

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lictor.artifacts import Manifest, fingerprint
 from lictor.constitution import Constitution
-from lictor.dataset.audit import audit, gate
+from lictor.dataset.audit import audit
+from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import write_dataset
 from lictor.errors import DataError
 from lictor.pipeline.data import split_and_join
@@ -36,7 +37,7 @@ def make_pack(
     examples, report = synthesise(constitution, material, model, config, progress)
     examples = split_and_join(examples, several_turns=several_turns, seed=config.seed)
     found = audit(examples, constitution)
-    if reasons := gate(found):
+    if reasons := gate(found, ESSENTIAL):
         raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
     rules = {rule.id: rule.fingerprint for rule in constitution.rules}
     settings = {"rules": rules, "generator": model.name, "synthesis": vars(config), "several_turns": several_turns}

@@ -18,7 +18,8 @@ from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
 from lictor.calibration.traces import Trace
 from lictor.constitution import Constitution
-from lictor.dataset.audit import audit, gate
+from lictor.dataset.audit import audit
+from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
@@ -214,7 +215,7 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
     if not made.is_packed:
         synthesis = project.config.synthesis
         examples = split_and_join(examples, several_turns=synthesis.several_turns, seed=synthesis.seed)
-        if reasons := gate(audit(examples, inputs.constitution)):
+        if reasons := gate(audit(examples, inputs.constitution), ESSENTIAL):
             raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
     parents = {"pack": _key_of(inputs.pack)} if inputs.pack else {}
     return write_dataset(
