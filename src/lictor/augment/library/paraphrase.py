@@ -1,6 +1,6 @@
 """The same request in another voice: synonyms, another tense, a stiffer or a looser register. In: text. Out: text.
 
-What comes out is checked by its meaning, not by its letters: see `lictor augment --judge`.
+What comes out is checked by its meaning, not by its letters: see `lictor augment --check`.
 """
 
 import re
