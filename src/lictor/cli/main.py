@@ -13,7 +13,21 @@ from typing import Annotated, ParamSpec
 
 import typer
 
-from lictor.cli import arena, audit, augment, chat, check, demo, doctor, generate, init, run, serve, validate
+from lictor.cli import (
+    arena,
+    audit,
+    augment,
+    chat,
+    check,
+    demo,
+    doctor,
+    generate,
+    import_set,
+    init,
+    run,
+    serve,
+    validate,
+)
 from lictor.cli.output import say_error
 from lictor.errors import LictorError
 
@@ -66,6 +80,7 @@ app.command("init")(report_errors(init.init))
 app.command("validate")(report_errors(validate.validate))
 app.command("doctor")(report_errors(doctor.doctor))
 app.command("generate")(report_errors(generate.generate))
+app.command("import")(report_errors(import_set.import_command))
 app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
 app.command("run")(report_errors(run.run))

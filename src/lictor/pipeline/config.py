@@ -98,6 +98,16 @@ class PoolSection(Section):
 
     path: Path
     source: str
+    rows_of: str | None = None
+    """The public set whose rows these are; what it does not call harmless is left out."""
+
+
+class HoldOutSection(Section):
+    """What training must not see; see dataset.holdout."""
+
+    rules: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class ProjectConfig(Section):
@@ -115,6 +125,7 @@ class ProjectConfig(Section):
     augment: AugmentSection = AugmentSection()
     training: TrainingSection = TrainingSection()
     policy: PolicySection = PolicySection()
+    hold_out: HoldOutSection = HoldOutSection()
     benign: tuple[PoolSection, ...] = ()
 
 

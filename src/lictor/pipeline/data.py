@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lictor.artifacts import open_artifact
 from lictor.constitution import Constitution
+from lictor.dataset.holdout import HoldOut, hold_out
 from lictor.dataset.mix import join_turns
 from lictor.dataset.splits import assign_splits
 from lictor.dataset.store import read_dataset
@@ -74,3 +75,13 @@ def split_and_join(examples: Sequence[Example], *, several_turns: float, seed: i
     """The examples with their splits, and conversations of several turns joined within each."""
     placed = assign_splits(list(examples), seed=seed, shares=SHARES)
     return placed + join_turns(placed, share=several_turns, seed=seed)
+
+
+def keep_out(examples: Sequence[Example], what: HoldOut, *, several_turns: float, seed: int) -> list[Example]:
+    """`examples` with what is held out in the test split, and conversations of several turns joined anew.
+
+    Raises:
+        UsageError: No example is what is to be held out.
+    """
+    single = hold_out([e for e in examples if not e.source.startswith("joined")], what)
+    return single + join_turns(single, share=several_turns, seed=seed)

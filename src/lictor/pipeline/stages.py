@@ -19,8 +19,9 @@ from lictor.calibration.thresholds import fit
 from lictor.calibration.traces import Trace
 from lictor.constitution import Constitution
 from lictor.dataset.audit import audit
+from lictor.dataset.holdout import HoldOut
+from lictor.dataset.imports import read_benign, shape_named
 from lictor.dataset.limits import ESSENTIAL, gate
-from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
@@ -34,7 +35,7 @@ from lictor.model.text import MAX_INPUT_TOKENS, input_ids
 from lictor.model.train import Labelled, TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
-from lictor.pipeline.data import gather, split_and_join
+from lictor.pipeline.data import gather, keep_out, split_and_join
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.traces import read_traces, write_traces
@@ -92,6 +93,8 @@ def read_inputs(project: Project) -> Inputs:
     """
     config, path = project.config, project.folder / project.config.constitution
     for pool in config.benign:
+        if pool.rows_of:
+            shape_named(pool.rows_of)
         if not (project.folder / pool.path).is_file():
             raise ConfigError(f"benign: expected a file of conversations at {project.folder / pool.path}, found none")
     return Inputs(
@@ -184,7 +187,8 @@ def _key_of(folder: Path) -> str:
 def _data_key(inputs: Inputs) -> str:
     config = inputs.project.config
     packed = _key_of(inputs.pack) if inputs.pack else None
-    parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed]
+    held = [] if _hold_out(inputs.project).is_empty else [config.hold_out.model_dump()]
+    parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
     return fingerprint(["data", *parts, config.generator.model_dump(), config.synthesis.model_dump()])
 
 
@@ -203,7 +207,10 @@ def _trace_settings(project: Project) -> list[object]:
 
 
 def _pools_key(project: Project) -> object:
-    return [(p.source, fingerprint((project.folder / p.path).read_bytes().hex())) for p in project.config.benign]
+    pools = project.config.benign
+    return [
+        (p.source, fingerprint((project.folder / p.path).read_bytes().hex()), *filter(None, [p.rows_of])) for p in pools
+    ]
 
 
 def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Manifest:
@@ -211,12 +218,13 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
     made = gather(
         project, inputs.constitution, inputs.material, inputs.pack, lambda s, at, n: progress(s, at, n, float("nan"))
     )
-    examples = made.examples
+    examples, synthesis, what = made.examples, project.config.synthesis, _hold_out(project)
     if not made.is_packed:
-        synthesis = project.config.synthesis
         examples = split_and_join(examples, several_turns=synthesis.several_turns, seed=synthesis.seed)
         if reasons := gate(audit(examples, inputs.constitution), ESSENTIAL):
             raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
+    if not what.is_empty:
+        examples = keep_out(examples, what, several_turns=synthesis.several_turns, seed=synthesis.seed)
     parents = {"pack": _key_of(inputs.pack)} if inputs.pack else {}
     return write_dataset(
         folder,
@@ -298,7 +306,11 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
     debounce = project.config.policy.debounce
     items = held_out_items(
         read_dataset(data),
-        [e for p in project.config.benign for e in read_pool(project.folder / p.path, source=p.source)],
+        [
+            e
+            for p in project.config.benign
+            for e in read_benign(project.folder / p.path, source=p.source, rows_of=p.rows_of)
+        ],
         inputs.buckets,
         _plan_config(project, per_example=1),
     )
@@ -372,6 +384,10 @@ def _make_guard(inputs: Inputs, heads: Mapping[HeadKind, Path], policy: Path, ke
         key=key,
         parents={"policy": _key_of(policy), **{kind: _key_of(f) for kind, f in heads.items()}},
     )
+
+
+def _hold_out(project: Project) -> HoldOut:
+    return HoldOut(**project.config.hold_out.model_dump())
 
 
 def _plan_config(project: Project, *, per_example: int | None = None) -> PlanConfig:
