@@ -34,6 +34,6 @@ def read_traces(path: Path) -> dict[Split, list[Trace]]:
         try:
             row = json.loads(line)
             traces[row.pop("split")].append(_ROWS.validate_python(row))
-        except (ValueError, KeyError, AttributeError, ValidationError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, ValidationError) as error:
             raise ArtifactError(f"{path}:{number}: expected a trace, got something else ({error})") from error
     return traces
