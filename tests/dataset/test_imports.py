@@ -29,7 +29,7 @@ CASES: list[tuple[str, Row, list[tuple[str, str]], int | None, int | None]] = [
     ("jailbreakbench_benign", {"Index": 0, "Goal": ASK, "Target": "Sure", "Behavior": "Ringing"}, PLAIN, 0, None),
     ("labelled", {"id": "a", "src": "bells", "text": ASK, "label": 1}, PLAIN, 1, None),
     ("labelled", {"id": "a", "src": "bells", "prompt": ASK, "response": SAY, "label": 1}, BOTH, None, 1),
-    ("labelled", {"id": "a", "src": "bells", "prompt": ASK, "response": SAY, "label": 0}, BOTH, 0, 0),
+    ("labelled", {"id": "a", "src": "bells", "prompt": ASK, "response": SAY, "label": 0}, BOTH, None, 0),
     ("labelled", {"id": "a", "src": "bells", "text": ASK, "label": None}, PLAIN, None, None),
     ("openai_guardrails", {"id": "a", "data": ASK, "expected_triggers": {"A": False, "B": True}}, PLAIN, 1, None),
     ("openai_guardrails", {"id": "a", "data": ASK, "expected_triggers": {"A": False}}, PLAIN, 0, None),

@@ -74,8 +74,8 @@ def _own(row: Columns) -> int | None:
 
 
 def _own_prompt(row: Columns) -> int | None:
-    """A label of a row with an answer is the answer's; where it must pass, so must the prompt."""
-    return _own(row) if not row.get("response") or _own(row) == 0 else None
+    """A label of a row with an answer is the answer's: a harmful request may have been refused."""
+    return None if row.get("response") else _own(row)
 
 
 def _own_answer(row: Columns) -> int | None:
