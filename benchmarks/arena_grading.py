@@ -25,11 +25,11 @@ import yaml
 from lictor.arena.agreement import kappa
 from lictor.arena.grading import Assessment, Case, FactsGrader, SeenTurn
 from lictor.arena.judge import JudgeGrader, Rubric
-from lictor.arena.readings import facts_in
 from lictor.augment.registry import get
 from lictor.calibration.intervals import exact
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.questions import SLOT, Domain, load
+from lictor.evaluation.readings import facts_in
 from lictor.evaluation.results import record
 from lictor.evaluation.rubric import marks
 from lictor.evaluation.targets import Attack, WorstCaseTarget

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from lictor.arena.events import Evidence, GradeStatus
-from lictor.arena.readings import facts_in
 from lictor.artifacts import fingerprint
 from lictor.evaluation.questions import Domain, Fact
+from lictor.evaluation.readings import facts_in
 
 FACTS_VERSION = "facts/1"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from lictor.arena.contest import STRATEGIES
-from lictor.arena.readings import readings
+from lictor.evaluation.readings import readings
 
 MARKS: dict[str, str] = {
     "role play": r"\b(?:you are (?:now )?(?:a|an|the)\b|pretend|act as|play the (?:role|part)|in character|persona)",

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from lictor.arena import events as e
 from lictor.arena.arena import Arena
-from lictor.arena.readings import facts_in
 from lictor.arena.rounds import Declined, answer, send
 from lictor.arena.state import State, path, system_owner
 from lictor.arena.store import BusyError, Store, Words
 from lictor.arena.targets import Reply
+from lictor.evaluation.readings import facts_in
 from lictor.types import Conversation, Decision, GuardEvent, Halted, Message, Refused, Released
 
 FINAL_TRIES = 5

@@ -20,10 +20,10 @@ from functools import partial
 from math import log
 from typing import NamedTuple, Protocol
 
-from lictor.arena.readings import facts_in, readings
 from lictor.artifacts import fingerprint
 from lictor.augment.registry import transforms
 from lictor.evaluation.questions import Domain, Fact
+from lictor.evaluation.readings import facts_in, readings
 from lictor.evaluation.targets import Attack, WorstCaseTarget, facts_delivered
 from lictor.types import ChatModel, Conversation, Message, Sampling
 
