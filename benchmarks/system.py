@@ -16,11 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from lictor.assemble import Guard
-from lictor.augment import PlanConfig, augment
-from lictor.calibration.thresholds import fit
 from lictor.dataset.pools import read_pool
 from lictor.dataset.store import read_dataset
-from lictor.evaluation.baseline import BaselineInput, BaselineStream, train_bag_of_words
 from lictor.evaluation.measures import (
     Benign,
     Figure,
@@ -37,11 +34,10 @@ from lictor.evaluation.questions import Domain, load
 from lictor.evaluation.results import record
 from lictor.evaluation.suite import Strategy, build_attacks, build_permitted, deal_strategies, ordinary_requests
 from lictor.evaluation.targets import Answer, Attack, ModelTarget, Target, WorstCaseTarget
-from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard as PlainGuard
 from lictor.llm.load import load_chat_model
+from lictor.pipeline.baselines import baseline_guard
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.stages import plan as plan_stages
 from lictor.pipeline.stages import read_inputs
 from lictor.starter.folders import resolve
@@ -64,7 +60,9 @@ def main() -> None:
     options = parser.parse_args()
     project = load_project(options.project)
     examples = read_dataset(next(s.folder for s in plan_stages(project) if s.stage == "data"))
-    guards = {"guard": Guard.load(project.guard), "bag_of_words": bag_of_words_guard(project, examples)}
+    trained = Guard.load(project.guard)
+    baseline = baseline_guard("bag_of_words", project, examples, trained.policy)
+    guards: dict[str, PlainGuard] = {"guard": trained, "bag_of_words": baseline}
     domain = load(resolve("starter:emberglass", Path()))
     benign = held_out_benign(project, examples) + pools(options.pool, options.pool_limit)
     real = real_target(options.model, options.precision, domain) if options.model else None
@@ -141,44 +139,6 @@ def _summary(outcomes: Sequence[Outcome], allowed: Sequence[Outcome]) -> list[Fi
         universality(outcomes, "full"),
         *wrapper_matched([*outcomes, *allowed]),
     ]
-
-
-def bag_of_words_guard(project: Project, examples: Sequence[Example]) -> PlainGuard:
-    """A guard of two bags of words, trained on the same examples and fitted to the same budget."""
-    config, buckets = project.config, read_inputs(project).buckets
-    wrapped = PlanConfig(per_example=1, depth=config.augment.compose, hold_out=config.augment.hold_out)
-    train = [e for e in examples if e.split == "train"]
-    train += augment(train, wrapped)
-    asked = [(" ".join(m.content for m in e.prompt), e.prompt_label == 1) for e in train]
-    said = [(e.answer, e.answer_label == 1) for e in train if e.answer is not None]
-    prompts = train_bag_of_words([t for t, _ in asked], [label for _, label in asked])
-    answers = train_bag_of_words([t for t, _ in said], [label for _, label in said])
-    policy = Guard.load(project.guard).policy
-    guard = PlainGuard(BaselineInput(prompts.open), BaselineStream(answers.open), policy)
-    items = held_out_items(examples, [], buckets, wrapped)
-    traces = {
-        split: [
-            trace(
-                guard,
-                item.conversation,
-                conversation_id=item.id,
-                source=item.source,
-                bucket=item.bucket,
-                is_restricted=item.is_restricted,
-            )
-            for item in items[split]
-        ]
-        for split in items
-    }
-    fitted = fit(
-        traces["validation"],
-        traces["calibration"],
-        traces["test"],
-        budget_fpr=config.policy.budget_fpr,
-        policy_template=policy,
-        confidence=config.policy.confidence,
-    )
-    return PlainGuard(guard.input_scorer, guard.stream_scorer, fitted.policy)
 
 
 def held_out_benign(project: Project, examples: Sequence[Example]) -> list[Benign]:

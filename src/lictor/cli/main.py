@@ -21,9 +21,11 @@ from lictor.cli import (
     check,
     demo,
     doctor,
+    evaluate,
     generate,
     import_set,
     init,
+    report,
     run,
     serve,
     validate,
@@ -84,6 +86,8 @@ app.command("import")(report_errors(import_set.import_command))
 app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
 app.command("run")(report_errors(run.run))
+app.command("evaluate")(report_errors(evaluate.evaluate))
+app.command("report")(report_errors(report.report))
 app.command("check")(report_errors(check.check))
 app.command("chat")(report_errors(chat.chat))
 app.command("serve")(report_errors(serve.serve))

@@ -210,19 +210,25 @@ def false_positives(guard: StreamingGuard, benign: Sequence[Benign]) -> tuple[Fi
         raise DataError("expected benign conversations to measure false positives on, got none")
     deliveries = [deliver(guard, row.prompt, lambda row=row: row.answer or "") for row in benign]
     blocked = [delivery.stage is not None or delivery.error is not None for delivery in deliveries]
-    figures = [
-        _share(f"false_positives/{axis}/{name}", sum(hits), len(hits))
-        for axis, names in (("source", [r.source for r in benign]), ("bucket", [r.bucket for r in benign]))
-        for name in sorted(set(names))
-        for hits in [[hit for hit, at in zip(blocked, names, strict=True) if at == name]]
-    ]
     halted = [delivery.stage == "output" for delivery, row in zip(deliveries, benign, strict=True) if row.answer]
-    counts = [
-        Count(sum(hits), len(hits))
-        for source in sorted({row.source for row in benign})
-        for hits in [[hit for hit, row in zip(blocked, benign, strict=True) if row.source == source]]
+    mean, *sources = rates_by_source([row.source for row in benign], blocked)
+    buckets = [
+        _share(f"false_positives/bucket/{bucket}", sum(hits), len(hits))
+        for bucket in sorted({row.bucket for row in benign})
+        for hits in [[hit for hit, row in zip(blocked, benign, strict=True) if row.bucket == bucket]]
     ]
-    return (_mean_of_sources(counts), _share("premature_stops", sum(halted), len(halted)), *figures)
+    return (mean, _share("premature_stops", sum(halted), len(halted)), *sources, *buckets)
+
+
+def rates_by_source(sources: Sequence[str], blocked: Sequence[bool]) -> list[Figure]:
+    """The mean over sources of the share of benign conversations blocked, and then that of each source."""
+    counts = {
+        source: Count(sum(hits), len(hits))
+        for source in sorted(set(sources))
+        for hits in [[hit for hit, at in zip(blocked, sources, strict=True) if at == source]]
+    }
+    each = [_share(f"false_positives/source/{name}", *count) for name, count in counts.items()]
+    return [_mean_of_sources(list(counts.values())), *each]
 
 
 class Count(NamedTuple):

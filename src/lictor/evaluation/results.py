@@ -101,11 +101,12 @@ def _group(row: Row) -> str:
 def _line(row: Row) -> str:
     group, _, rest = str(row["name"]).partition("/")
     unit = str(row["unit"])
-    value, low, high = (_number(cast(float, row[field]), unit) for field in ("value", "low", "high"))
+    value, low, high = (number(cast(float, row[field]), unit) for field in ("value", "low", "high"))
     shown = value if unit == "share" else f"{value} {unit}"
     interval = "none" if row["n"] == 1 else f"{low} to {high}"
     return f"| {(rest or group).replace('|', chr(92) + '|')} | {shown} | {interval} | {row['n']:,} |"
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
+    """A value for people: a share in per cent."""
     return f"{value:.2%}" if unit == "share" else f"{value:,.4g}"

@@ -46,13 +46,20 @@ class Request(NamedTuple):
 
 
 def deal_strategies(
-    n: int, *, families: Sequence[str] = (), hold_out: Sequence[str] = (), depth: int = 2, seed: int = 0
+    n: int,
+    *,
+    families: Sequence[str] = (),
+    names: Sequence[str] = (),
+    hold_out: Sequence[str] = (),
+    depth: int = 2,
+    seed: int = 0,
 ) -> tuple[Strategy, ...]:
     """`n` different strategies, balanced over families.
 
     Args:
         n: How many.
         families: Families to draw from, for example those held out of training; empty means all.
+        names: Transforms to draw from; empty means all of the families.
         hold_out: Families or transforms not to use.
         depth: Longest chain.
         seed: The same seed deals the same strategies.
@@ -61,7 +68,7 @@ def deal_strategies(
         UsageError: A family is unknown, or nothing is left to draw from.
     """
     seats = [_seat(index) for index in range(n)]
-    dealt = plan(seats, families=families, per_example=1, depth=depth, hold_out=hold_out, seed=seed)
+    dealt = plan(seats, families=families, names=names, per_example=1, depth=depth, hold_out=hold_out, seed=seed)
     return tuple(
         Strategy(f"{'+'.join(planned.chain)}#{index}", planned.chain, seed + index)
         for index, planned in enumerate(dealt)

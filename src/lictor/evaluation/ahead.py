@@ -1,0 +1,273 @@
+"""Guard many exchanges at once: all scoring is done ahead, in batches, and the guard's own decisions are run over it.
+
+In: a guard and exchanges. Out: what each stage makes of each exchange, whatever the other stage says. The decisions
+are those of `GuardSession` and `StreamGuard`, views, debounce and hold-back included; only the forward passes are
+shared. A scorer that cannot score many at once, and text too long for one, is scored as the guard would, piece by
+piece. Knows no attack, target or file.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from lictor.errors import ScoringError
+from lictor.guard.guard import Guard
+from lictor.guard.session import readings
+from lictor.guard.stream import StreamGuard, StreamStep
+from lictor.types import Conversation, Decision, InputScorer, Policy, Released, ScoreRequest, StreamScorer
+
+
+class Exchange(NamedTuple):
+    """A prompt, and the answer a model would give to it; None for a prompt alone."""
+
+    prompt: Conversation
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a guard's stages make of one exchange, each as if the other blocked nothing."""
+
+    screened: Decision | None
+    """Verdict on the prompt; None without an input stage, or without a prompt."""
+    streamed: Decision | None
+    """Verdict on the answer; None without an output stage, or without an answer."""
+    delivered: str
+    """What the output stage lets through of the answer."""
+    prompt_peak: float
+    """Input threshold at or under which the prompt is refused; +inf where the stage failed, -inf without one."""
+    answer_peak: float
+    """Output threshold at or under which the answer is halted; infinities as above."""
+    logits: tuple[float, ...]
+    """Logit of each token of the answer itself."""
+
+
+@runtime_checkable
+class ManyPrompts(Protocol):
+    """An input scorer that scores prompts in batches."""
+
+    def fits(self, conversation: Conversation) -> bool:
+        """Whether it can score `conversation` at all."""
+        ...
+
+    def score_many(self, conversations: Sequence[Conversation]) -> list[float]:
+        """The logit of each."""
+        ...
+
+
+@runtime_checkable
+class ManyAnswers(Protocol):
+    """A stream scorer that scores whole answers in batches."""
+
+    def fits(self, token_ids: Sequence[int]) -> bool:
+        """Whether it can score an answer of these tokens."""
+        ...
+
+    def score_many(self, answers: Sequence[Sequence[int]]) -> list[list[float]]:
+        """The logits of each answer's tokens."""
+        ...
+
+
+def read_ahead(guard: Guard, exchanges: Sequence[Exchange]) -> list[Reading]:
+    """What `guard` makes of every exchange, in order. It is taken to enforce, also where its policy only monitors."""
+    guard = Guard(
+        guard.input_scorer,
+        guard.stream_scorer,
+        replace(guard.policy, enforcement="block"),
+        views=guard.views,
+        version=guard.version,
+    )
+    screened = _screen_all(guard, [exchange.prompt for exchange in exchanges])
+    streams = _stream_all(guard, exchanges, screened)
+    return [
+        Reading(
+            screened=prompt,
+            streamed=stream.decision if stream else None,
+            delivered=stream.delivered if stream else exchange.answer or "",
+            prompt_peak=_peak(prompt),
+            answer_peak=stream.peak if stream else -inf,
+            logits=stream.logits if stream else (),
+        )
+        for exchange, prompt, stream in zip(exchanges, screened, streams, strict=True)
+    ]
+
+
+def _peak(decision: Decision | None) -> float:
+    if decision is None:
+        return -inf
+    return inf if decision.status == "error" else decision.score
+
+
+# --- prompts ---------------------------------------------------------------------------------------------
+
+
+def _screen_all(guard: Guard, prompts: Sequence[Conversation]) -> list[Decision | None]:
+    scorer = guard.input_scorer
+    if scorer is None:
+        return [None] * len(prompts)
+    known = _logits_of_prompts(scorer, [reading for prompt in prompts for reading in _readings(guard, prompt)])
+    alone = Guard(_Known(scorer, known), None, guard.policy, views=guard.views, version=guard.version)
+    return [_screen(alone, prompt) if prompt else None for prompt in prompts]
+
+
+def _screen(guard: Guard, prompt: Conversation) -> Decision:
+    session = guard.open(prompt)
+    session.settle()
+    return session.decision
+
+
+def _readings(guard: Guard, prompt: Conversation) -> list[Conversation]:
+    try:
+        return [reading for _, reading in readings(prompt, guard.views)] if prompt else []
+    except ScoringError:  # more views than the guard reads: it will say so itself
+        return []
+
+
+def _logits_of_prompts(scorer: InputScorer, asked: Sequence[Conversation]) -> dict[Conversation, float]:
+    if not isinstance(scorer, ManyPrompts):
+        return {}
+    fitting = [conversation for conversation in dict.fromkeys(asked) if scorer.fits(conversation)]
+    return dict(zip(fitting, scorer.score_many(fitting), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An input scorer that looks logits up, and asks the one behind it for what is not there."""
+
+    scorer: InputScorer
+    logits: Mapping[Conversation, float]
+
+    def score(self, conversation: Conversation) -> float:
+        found = self.logits.get(conversation)
+        return self.scorer.score(conversation) if found is None else found
+
+
+# --- answers ---------------------------------------------------------------------------------------------
+
+
+class _Heard(NamedTuple):
+    """All a scorer says of one view of an answer, and why it says no more."""
+
+    logits: Sequence[float]
+    failure: ScoringError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    decision: Decision
+    delivered: str
+    peak: float
+    logits: tuple[float, ...]
+
+
+class _Asked(NamedTuple):
+    """An answer wholly pushed into the guard's state machine, and what that said."""
+
+    stream: StreamGuard
+    steps: list[StreamStep]
+    prompt_score: float
+    """Counts in the answer's, where the policy says so."""
+
+    @property
+    def by_view(self) -> dict[str | None, list[ScoreRequest]]:
+        """What it wants scored, of the text itself (None) and of each view."""
+        found: dict[str | None, list[ScoreRequest]] = {}
+        for step in self.steps:
+            if isinstance(step, ScoreRequest):
+                found.setdefault(step.view, []).append(step)
+        return found
+
+
+def _stream_all(
+    guard: Guard, exchanges: Sequence[Exchange], screened: Sequence[Decision | None]
+) -> list[_Streamed | None]:
+    scorer = guard.stream_scorer
+    if scorer is None:
+        return [None] * len(exchanges)
+    asked = [
+        None if e.answer is None else _ask(guard, scorer, guard.policy, e.answer, prompt.score if prompt else -inf)
+        for e, prompt in zip(exchanges, screened, strict=True)
+    ]
+    heard = _hear_all(scorer, [e.prompt for e in exchanges], [one.by_view if one else {} for one in asked])
+    return [
+        None if one is None or exchange.answer is None else _decide(guard, scorer, exchange.answer, one, said)
+        for exchange, one, said in zip(exchanges, asked, heard, strict=True)
+    ]
+
+
+def _ask(guard: Guard, scorer: StreamScorer, policy: Policy, answer: str, prompt_score: float) -> _Asked:
+    stream = StreamGuard(scorer.tokenizer, policy, views=guard.views, version=guard.version)
+    stream.after_prompt(prompt_score)
+    return _Asked(stream, [*stream.push(answer), *stream.finish()], prompt_score)
+
+
+def _hear_all(
+    scorer: StreamScorer,
+    prompts: Sequence[Conversation],
+    asked: Sequence[Mapping[str | None, Sequence[ScoreRequest]]],
+) -> list[dict[str | None, _Heard]]:
+    heard: list[dict[str | None, _Heard]] = [{} for _ in asked]
+    together: list[tuple[int, str | None, list[int]]] = []
+    for at, by_view in enumerate(asked):
+        for view, requests in by_view.items():
+            ids = [token for request in requests for token in request.token_ids]
+            if isinstance(scorer, ManyAnswers) and scorer.context == "answer" and scorer.fits(ids):
+                together.append((at, view, ids))
+            else:
+                heard[at][view] = _hear(scorer, prompts[at], requests)
+    if together and isinstance(scorer, ManyAnswers):
+        for (at, view, _), logits in zip(together, scorer.score_many([ids for _, _, ids in together]), strict=True):
+            heard[at][view] = _Heard(logits, None)
+    return heard
+
+
+def _hear(scorer: StreamScorer, prompt: Conversation, requests: Sequence[ScoreRequest]) -> _Heard:
+    logits: list[float] = []
+    try:
+        session = scorer.open(prompt)
+        for request in requests:
+            logits += session.score(request.token_ids)
+    except ScoringError as error:
+        return _Heard(logits, error)
+    return _Heard(logits, None)
+
+
+def _decide(
+    guard: Guard, scorer: StreamScorer, answer: str, asked: _Asked, heard: Mapping[str | None, _Heard]
+) -> _Streamed:
+    """The guard's decision on an answer, and the score it would have had with nothing to halt it."""
+    delivered = _settle(asked, heard)
+    decision = asked.stream.decision
+    final = decision
+    if decision.action == "block" and decision.status == "ok":
+        unhalted = _ask(guard, scorer, replace(guard.policy, output_threshold=inf), answer, asked.prompt_score)
+        _settle(unhalted, heard)
+        final = unhalted.stream.decision
+    logits = tuple(heard[None].logits) if None in heard else ()
+    return _Streamed(decision, delivered, _peak(final), logits)
+
+
+def _settle(asked: _Asked, heard: Mapping[str | None, _Heard]) -> str:
+    """Answer everything asked, oldest first, until nothing waits any more; what is delivered."""
+    told = {view: _tell(said) for view, said in heard.items()}
+    delivered = ""
+    for step in asked.steps:
+        events: list[StreamStep] = [step]
+        if isinstance(step, ScoreRequest):
+            events = _answer(asked.stream, step, told[step.view]) if asked.stream.waiting else []
+        delivered += "".join(event.text for event in events if isinstance(event, Released))
+    return delivered
+
+
+def _tell(heard: _Heard) -> Iterator[float]:
+    yield from heard.logits
+    if heard.failure:
+        raise heard.failure
+
+
+def _answer(stream: StreamGuard, request: ScoreRequest, told: Iterator[float]) -> list[StreamStep]:
+    try:
+        return stream.scored(request.view, [next(told) for _ in request.token_ids])
+    except ScoringError as error:
+        return stream.failed(error.reason)
