@@ -60,5 +60,5 @@ def test_a_prompted_judge_sees_rules_and_dialog_and_its_number_counts() -> None:
     assert judged("10") == -judged("0 - surely not") > judged("7.") > judged("5") == 0
     assert isnan(judged("I cannot say."))
     assert all(text in seen[0] for text in ("Steps of casting a bell.", "Cooking soup.", "user: How is it cast?"))
-    silent = Guard(PromptedJudge(ScriptedModel(lambda *_: "Hm."), RULES), None, Policy(0.0, 0.0))
+    silent = Guard(PromptedJudge(ScriptedModel(lambda _asked, _sampling: "Hm."), RULES), None, Policy(0.0, 0.0))
     assert silent.check(ask("?")).status == "error"
