@@ -4,7 +4,8 @@ In: scorer artefacts, a policy, a constitution. Out: a self-contained guard fold
 only module that knows every concrete class.
 
 A guard folder holds `guard.json` (backbone, cut, precision, version), `input.safetensors`, `stream.safetensors`,
-`policy.json`, `constitution.yaml`, `README.md` (its card) and the manifest.
+`policy.json`, `constitution.yaml`, `rules.safetensors` (names the rule of a restricted text), `README.md` (its card)
+and the manifest.
 """
 
 import json
@@ -20,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from lictor.artifacts import Manifest, open_artifact, write_artifact
+from lictor.dataset.naming import RuleNamer
 from lictor.errors import ArtifactError
 from lictor.guard.guard import Guard as _Guard
 from lictor.llm.local import Precision
@@ -93,6 +95,7 @@ def save_guard(
     card: str,
     key: str,
     parents: Mapping[str, str],
+    namer: RuleNamer | None = None,
 ) -> Manifest:
     """Write a guard folder in one step."""
 
@@ -112,6 +115,8 @@ def save_guard(
         (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
         (staging / "constitution.yaml").write_text(constitution_text, encoding="utf-8")
         (staging / "README.md").write_text(card, encoding="utf-8")
+        if namer is not None:
+            (staging / "rules.safetensors").write_bytes(namer.to_bytes())
 
     return write_artifact(folder, fill, kind=KIND, key=key, parents=parents)
 

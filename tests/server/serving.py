@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from lictor.constitution import Constitution, Rule
+from lictor.dataset.naming import RuleNamer, fit_namer
 from lictor.guard import Guard
 from lictor.server.app import create_app
 from lictor.server.scoring import ScoringThread
@@ -164,6 +166,14 @@ class Guarded:
 def keyword_guard(policy: Policy = POLICY, *, words: Sequence[str] = ("melt",), version: str = "v1") -> Guard:
     """A guard that minds a few words."""
     return Guard(KeywordInputScorer(*words), KeywordStreamScorer(*words), policy, version=version)
+
+
+def kitchen_namer() -> RuleNamer:
+    """Tells a rule about melting from one about selling."""
+    rules = tuple(Rule(name, text, "restricted") for name, text in (("melting", LEAK), ("selling", "Sell the ash.")))
+    namer = fit_namer((), Constitution(1, "kitchen", "", rules))
+    assert namer
+    return namer
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from tests.server.serving import (
     chunk,
     guarded,
     keyword_guard,
+    kitchen_namer,
     says,
     wait_until,
 )
@@ -224,6 +225,11 @@ def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
                 {"texts": ["soup"], "input_type": "request", "request_data": {"x": 1}},
                 {"texts": ["soup", LEAK], "input_type": "response"},
                 {"texts": ["soup"], "images": ["x"], "input_type": "request"},
+                {"texts": None, "tool_calls": [{"function": {"arguments": "melt"}}], "input_type": "response"},
+                {"texts": ["soup"], "tools": [{"function": {"description": "the melt"}}], "input_type": "request"},
+                {"structured_messages": [{"role": "tool", "content": [{"text": "melt"}]}], "input_type": "request"},
+                {"structured_messages": [{"role": "assistant", "content": "the melt"}], "input_type": "request"},
+                {"texts": None, "images": None, "tools": None, "input_type": "request"},
             )
         ]
 
@@ -235,7 +241,7 @@ def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
         ("blocked", "output", "emberglass"),
     ]
     assert checked[2]["token_index"] > 0
-    assert [g["action"] for g in gateway] == ["NONE", "BLOCKED", "BLOCKED"]
+    assert [g["action"] for g in gateway] == ["NONE", *["BLOCKED"] * 6, "NONE"]
     assert server.upstream.asked == []
 
 
@@ -260,3 +266,53 @@ def test_refusals_take_the_same_whichever_stage_spoke() -> None:
         took_s = time.monotonic() - began
 
     assert 0.2 <= took_s < 1.0
+
+
+def test_rules_are_categories_where_the_guard_can_tell_them() -> None:
+    """Moderations and checks name the rule, and so do the log, the metrics and the page; permitted texts name none."""
+    with guarded(FakeUpstream(says(LEAK))) as server, openai.OpenAI(base_url=server.url + "/v1", api_key="k") as client:
+        served = server.service.shelf.served
+        assert served
+        server.service.shelf.put(served.guard, "emberglass", kitchen_namer())
+        fine, bad = client.moderations.create(input=["soup", "the melt, stir four parts of ash"]).results
+        checked = httpx2.post(server.url + "/v1/checks", json={"messages": BAD}).json()
+        post(server)
+        metrics, page = (httpx2.get(server.url + path).text for path in ("/metrics", "/"))
+
+    assert fine.model_dump()["categories"].items() >= {"emberglass": False, "melting": False, "selling": False}.items()
+    assert bad.model_dump()["categories"].items() >= {"emberglass": True, "melting": True, "selling": False}.items()
+    scores = bad.model_dump()["category_scores"]
+    assert scores["melting"] + scores["selling"] == pytest.approx(scores["emberglass"])
+    assert checked["rule"] == "melting"
+    assert 'lictor_restricted_total{result="blocked",rule="melting"} 3.0' in metrics
+    assert "Latest decisions" in page
+
+
+def test_a_client_that_probes_is_told_of_and_slowed_down(tmp_path: Path) -> None:
+    """Rewordings of a blocked question raise an event in the log and a metric, and then the client has to wait."""
+    probes = {"variants": 2, "throttle_per_minute": 1}
+    with guarded(decisions={"folder": tmp_path}, probes=probes, blocking={"refusal_wait_ms": 0}) as server:
+        asks = [f"Please tell me about the melt and the pot, in {n} steps" for n in ("two", "some", "many")]
+        codes = [post(server, BODY | {"messages": [{"role": "user", "content": ask}]}).status_code for ask in asks]
+        allowed, slowed = post(server), post(server)
+        metrics = httpx2.get(server.url + "/metrics").text
+
+    assert codes == [400, 400, 400]
+    assert (allowed.status_code, slowed.status_code, slowed.json()["error"]["code"]) == (200, 429, "throttled")
+    assert 'lictor_probe_campaigns_total{kind="variants"} 1.0' in metrics
+    rows = [json.loads(line) for line in next(tmp_path.glob("*.jsonl")).read_text().splitlines()]
+    (event,) = [row for row in rows if row.get("event") == "campaign"]
+    assert (event["client"], event["kind"], event["near"]) == ("anonymous", "variants", 3)
+
+
+def test_a_budget_outlives_a_restart(tmp_path: Path) -> None:
+    """Tokens a key spent today are read back from the decision log."""
+    key = {"name": "app", "sha256": hashlib.sha256(b"sesame").hexdigest(), "tokens_per_day": 20}
+    settings: dict[str, Any] = {"keys": [key], "decisions": {"folder": tmp_path}}
+    with guarded(**settings) as server:
+        assert post(server, authorization="Bearer sesame").status_code == 200
+    with guarded(**settings) as server:
+        assert post(server, authorization="Bearer sesame").status_code == 200
+        spent = post(server, authorization="Bearer sesame")
+
+    assert (spent.status_code, spent.json()["error"]["code"]) == (429, "budget_exhausted")

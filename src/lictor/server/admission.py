@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import ceil
 
 from lictor.server.errors import BusyError, RequestError
@@ -41,7 +42,7 @@ class _Bucket:
 
 @dataclass
 class Gate:
-    """Counts what is under way."""
+    """Counts what is under way, and what was spent."""
 
     streams: int
     """Answers at once, over all clients."""
@@ -49,14 +50,23 @@ class Gate:
     open: int = 0
     _open_by_client: dict[str, int] = field(default_factory=dict[str, int])
     _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
+    _throttled: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+    """Requests a minute, and until when."""
+    _day: str = ""
+    _tokens: dict[str, int] = field(default_factory=dict[str, int])
+    """Of this day."""
 
-    def spend(self, client: KeySection, now: float) -> None:
-        """Count one request against the client's rate.
+    def spend(self, client: KeySection, now: float, at: datetime) -> None:
+        """Count one request against the client's rate and look at its budget; `now` runs evenly, `at` is the time.
 
         Raises:
-            BusyError: Its minute is spent.
+            BusyError: Its minute or its day is spent.
         """
-        rate = client.requests_per_minute
+        budget = client.tokens_per_day
+        if budget is not None and self._tokens_of(client.name, at) >= budget:
+            wait_s = 86_400 - (at.hour * 3_600 + at.minute * 60 + at.second)
+            raise BusyError(f"expected at most {budget} tokens a day", "budget_exhausted", wait_s)
+        rate, code = self._rate(client, now)
         if rate is None:
             return
         bucket = self._buckets.setdefault(client.name, _Bucket(rate, now))
@@ -64,8 +74,30 @@ class Gate:
         bucket.at = now
         if bucket.left < 1:
             wait_s = max(1, ceil((1 - bucket.left) * 60 / rate))
-            raise BusyError(f"expected at most {rate} requests a minute", "rate_limit_exceeded", wait_s)
+            raise BusyError(f"expected at most {rate} requests a minute", code, wait_s)
         bucket.left -= 1
+
+    def charge(self, client: str, tokens: int, at: datetime) -> None:
+        """Count tokens against a client's day."""
+        self._tokens[client] = self._tokens_of(client, at) + tokens
+
+    def throttle(self, client: str, rate: int, until: float) -> None:
+        """Let a client make at most `rate` requests a minute for a while."""
+        self._throttled[client] = (rate, until)
+
+    def _rate(self, client: KeySection, now: float) -> tuple[int | None, str]:
+        rate = client.requests_per_minute
+        slow, until = self._throttled.get(client.name, (0, now))
+        if now < until and (rate is None or slow < rate):
+            return slow, "throttled"
+        return rate, "rate_limit_exceeded"
+
+    def _tokens_of(self, client: str, at: datetime) -> int:
+        day = at.strftime("%Y-%m-%d")
+        if day != self._day:
+            self._day = day
+            self._tokens.clear()
+        return self._tokens.get(client, 0)
 
     @contextmanager
     def slots(self, client: KeySection, count: int) -> Generator[None]:

@@ -20,6 +20,7 @@ from lictor.server.blocks import BlockStyle
 from lictor.server.chat import AnswerHead, ChatStream, WholeAnswer, completion, gather
 from lictor.server.errors import RequestError, ServiceError
 from lictor.server.flow import Blocked, Failed, FlowEvent
+from lictor.server.record import utc_now
 from lictor.server.requests import ChatRequest, conversation_of
 from lictor.server.service import Ask, Exchange, Service
 from lictor.server.settings import KeySection
@@ -56,11 +57,11 @@ def admit(service: Service, request: Request) -> KeySection:
 
     Raises:
         RequestError: It has no valid key.
-        BusyError: Its minute is spent.
+        BusyError: Its minute or its day is spent.
     """
     headers = request.headers
     client = client_of(headers.get("authorization"), headers.get("x-api-key"), service.settings.keys)
-    service.gate.spend(client, time.monotonic())
+    service.gate.spend(client, time.monotonic(), utc_now())
     return client
 
 
@@ -86,6 +87,7 @@ async def answer(
         conversation=conversation_of(chat.messages, chat.tools, chat.response_format),
         choices=choices,
         is_streamed=bool(chat.stream),
+        traceparent=request.headers.get("traceparent"),
     )
     style = service.style(service.served)
     head = AnswerHead(dialect.id_prefix + uuid.uuid4().hex, int(time.time()), chat.model)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from lictor.server import checks
 from lictor.server.answering import CHAT, admit, answer, decision_headers
 from lictor.server.errors import RequestError, ServiceError
+from lictor.server.gateway import GatewayRequest
 from lictor.server.intake import Intake
 from lictor.server.messages import MESSAGES, error_body
 from lictor.server.messages_requests import MessagesRequest
@@ -109,7 +110,7 @@ def _checks(service: Service) -> Endpoint:
 def _gateway(service: Service) -> Endpoint:
     async def gateway(request: Request) -> Response:
         ask = _ask(service, request, "gateway")
-        asked = read_request(checks.GatewayRequest, await request.body())
+        asked = read_request(GatewayRequest, await request.body())
         return JSONResponse(await checks.gateway(service, ask, asked))
 
     return gateway
@@ -147,7 +148,8 @@ def _operations(service: Service) -> list[Route]:
 def _ask(service: Service, request: Request, endpoint: str) -> Ask:
     """Who asks for a verdict; its conversation is filled in later."""
     client = admit(service, request)
-    return Ask(request.state.request_id, client, endpoint, model="", conversation=())
+    trace = request.headers.get("traceparent")
+    return Ask(request.state.request_id, client, endpoint, model="", conversation=(), traceparent=trace)
 
 
 def _typed(service: Service) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -180,8 +182,7 @@ def _lifespan(service: Service) -> Callable[[Starlette], "asynccontextmanager[No
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
-            await service.upstream.aclose()
-            service.scoring.close()
+            await service.aclose()
 
     return lifespan
 

@@ -5,26 +5,14 @@ In: texts or messages. Out: a body in each protocol's shape. Knows no HTTP.
 
 import uuid
 from dataclasses import replace
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from lictor.server.blocks import guard_failure
 from lictor.server.errors import RequestError
+from lictor.server.gateway import GatewayRequest
 from lictor.server.record import decision_body
 from lictor.server.requests import ChecksRequest, ModerationsRequest, conversation_of
 from lictor.server.service import Ask, Service, judge
 from lictor.types import Decision, Message
-
-
-class GatewayRequest(BaseModel):
-    """LiteLLM's generic guard-rail request. Fields it does not name describe the caller and are not read."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    texts: list[str] = []
-    images: list[Any] | None = None
-    input_type: Literal["request", "response"]
 
 
 async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -> dict[str, object]:
@@ -42,13 +30,15 @@ async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -
         decision = await judge(service, replace(ask, conversation=(Message("user", text),)))
         if decision.status == "error" and not decision.would_block:
             raise guard_failure(decision)
-        flagged = decision.action != "allow"
+        shares = service.served.namer.shares(text) if service.served.namer else {}
+        scores = {category: decision.p_harm, **{rule: decision.p_harm * share for rule, share in shares.items()}}
+        flagged = {name: decision.action != "allow" and name in {category, decision.rule} for name in scores}
         results.append(
             {
-                "flagged": flagged,
-                "categories": {category: flagged},
-                "category_scores": {category: decision.p_harm},
-                "category_applied_input_types": {category: ["text"]},
+                "flagged": flagged[category],
+                "categories": flagged,
+                "category_scores": scores,
+                "category_applied_input_types": {name: ["text"] for name in scores},
             }
         )
     return {"id": f"modr-{uuid.uuid4().hex}", "model": f"lictor-{service.served.guard.version}", "results": results}
@@ -79,6 +69,7 @@ def check_body(decision: Decision, category: str) -> dict[str, object]:
         "action": decision.action,
         "stage": decision.stage,
         "category": category if triggered else None,
+        "rule": decision.rule,
         "categories": [named],
         "score": found["p_harm"],
         "logit": found["score"],
@@ -92,18 +83,14 @@ def check_body(decision: Decision, category: str) -> dict[str, object]:
 
 
 async def gateway(service: Service, ask: Ask, request: GatewayRequest) -> dict[str, object]:
-    """`POST /beta/litellm_basic_guardrail_api`: texts of a request as user's turns, of a response as answers.
+    """`POST /beta/litellm_basic_guardrail_api`: a request as one conversation, every text of a response as an answer.
 
     Raises:
         ServiceError: There is no room.
     """
     if request.images:
         return {"action": "BLOCKED", "blocked_reason": "images are not read by the guard"}
-    if request.input_type == "request":
-        conversations = [tuple(Message("user", text) for text in request.texts)] if request.texts else []
-    else:
-        conversations = [(Message("assistant", text),) for text in request.texts]
-    for conversation in conversations:
+    for conversation in request.conversations():
         decision = await judge(service, replace(ask, conversation=conversation))
         if decision.action == "block":
             return {"action": "BLOCKED", "blocked_reason": service.settings.blocking.message}

@@ -118,6 +118,11 @@ class Flow:
         return max(found, key=lambda d: (d.action == "block", d.action == "flag", d.score - d.threshold))
 
     @property
+    def read(self) -> str:
+        """What the model has said, delivered or not, all choices and channels in the order they came."""
+        return "".join(self._read)
+
+    @property
     def version(self) -> str:
         """Of the guard that is used to the end, whatever is loaded meanwhile."""
         return self._guard.version
@@ -289,9 +294,9 @@ class Flow:
         scorer = self._guard.stream_scorer
         prompt = "\n".join(message.content for message in self._conversation)
         if scorer is None:
-            return Usage(len(prompt.split()), len("".join(self._read).split()))
+            return Usage(len(prompt.split()), len(self.read.split()))
         tokenizer = scorer.tokenizer
-        texts = (prompt, "".join(self._read))
+        texts = (prompt, self.read)
         try:
             counts = await asyncio.to_thread(lambda: [len(encode(tokenizer, text)) for text in texts])
         except ScoringError:

@@ -69,9 +69,15 @@ class Metrics:
             "lictor_score", "Deciding logits", ["stage", "policy_version"], buckets=_LOGITS, registry=registry
         )
         self._threshold = Gauge("lictor_threshold", "Thresholds", ["stage", "policy_version"], registry=registry)
+        self._rules = Counter(
+            "lictor_restricted",
+            "Decisions against a text, by likeliest rule",
+            ["rule", "result"],
+            registry=registry,
+        )
         self._waiting = Gauge("lictor_scoring_queue", "Scoring jobs waiting", registry=registry)
         self._log_errors = Counter("lictor_decision_log_errors", "Decisions not recorded", registry=registry)
-        self._campaigns = Counter("lictor_probe_campaigns", "Clients seen probing a threshold", registry=registry)
+        self._campaigns = Counter("lictor_probe_campaigns", "Clients seen probing", ["kind"], registry=registry)
 
     def count(self, record: Record, guardrail: str) -> None:
         """Take one finished request into every instrument."""
@@ -84,6 +90,8 @@ class Metrics:
             self._blocked.labels(decision.stage or "input").inc()
             if decision.token_index is not None:
                 self._detection.observe(decision.token_index + 1)
+        if decision.rule:
+            self._rules.labels(decision.rule, record.result).inc()
         reason = (decision.reason or "") if decision.status == "error" else ""
         if times.screened is not None:
             self._guard.labels(guardrail, "input", record.result, reason).observe(times.screened)
@@ -114,9 +122,9 @@ class Metrics:
         """A decision the log did not take."""
         self._log_errors.inc()
 
-    def count_campaign(self) -> None:
+    def count_campaign(self, kind: str) -> None:
         """A client that probes."""
-        self._campaigns.inc()
+        self._campaigns.labels(kind).inc()
 
     def page(self, *, waiting: int) -> bytes:
         """The text of `/metrics`."""

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from lictor.server.checks import GatewayRequest
+from lictor.server.gateway import GatewayRequest
 from lictor.server.messages_requests import MessagesRequest
 from lictor.server.requests import ChatRequest, ChecksRequest, ModerationsRequest
 from lictor.server.responses_requests import ResponsesRequest

@@ -40,6 +40,8 @@ class Record:
     delivered_chars: int
     conversation: Conversation = ()
     delivered: str = ""
+    traceparent: str | None = None
+    """The client's own trace, as W3C writes it."""
 
     @property
     def result(self) -> str:
@@ -126,6 +128,24 @@ class DecisionLog:
         except OSError as error:
             self.error = str(error.strerror or error)
             _log.error("decision not recorded", extra={"fields": {"error": self.error}})
+
+    def tokens_of(self, now: datetime) -> dict[str, int]:
+        """Tokens of every client on the day of `now`, as far as the log tells."""
+        found: dict[str, int] = {}
+        if self._folder is None:
+            return found
+        try:
+            lines = (self._folder / _PATTERN.format(day=now.strftime("%Y-%m-%d"))).read_bytes().splitlines()
+        except OSError:
+            return found
+        for line in lines:
+            try:
+                row = json.loads(line)
+                tokens = int(row["prompt_tokens"]) + int(row["completion_tokens"])
+                found[row["client"]] = found.get(row["client"], 0) + tokens
+            except (ValueError, KeyError, TypeError):
+                continue  # an event, or a row that a full disk cut short
+        return found
 
     def _forget(self, now: datetime) -> None:
         oldest = _PATTERN.format(day=(now - timedelta(days=self._keep_days)).strftime("%Y-%m-%d"))

@@ -22,6 +22,7 @@ from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
 from lictor.server.settings import ServerSettings, UpstreamSection
 from lictor.server.shelf import Shelf
+from lictor.server.tracing import Tracing, make_provider
 from lictor.server.upstream import HttpUpstream, Upstream
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -57,13 +58,7 @@ def run_server(settings: ServerSettings, log: TextIO) -> None:
         LictorError: The guard or the model cannot be loaded, or the port cannot be had.
     """
     _log_to(log)
-    shelf = Shelf(settings, load_guard)
-    shelf.load()
-    upstream = make_upstream(settings.upstream)
-
-    from lictor.model.scorers import score_batch
-
-    service = Service(settings, shelf, ScoringThread(score_batch), upstream)
+    service = make_service(settings.guard, make_upstream(settings.upstream), settings)
     config = uvicorn.Config(
         create_app(service),
         host=settings.host,
@@ -88,6 +83,24 @@ def run_server(settings: ServerSettings, log: TextIO) -> None:
             raise UsageError(
                 f"{settings.host}:{settings.port}: could not serve there; choose another --port"
             ) from error
+
+
+def make_service(guard: Guard | Path | str, upstream: Upstream, settings: ServerSettings) -> Service:
+    """A service in front of `upstream`, with a guard or the guard in a folder.
+
+    Raises:
+        LictorError: The folder is not that of a guard.
+    """
+    from lictor.model.scorers import score_batch
+
+    if isinstance(guard, Guard):
+        shelf = Shelf(settings, load_guard)
+        shelf.put(guard, "restricted")
+    else:
+        shelf = Shelf(settings.model_copy(update={"guard": Path(guard)}), load_guard)
+        shelf.load()
+    provider = make_provider()
+    return Service(settings, shelf, ScoringThread(score_batch), upstream, Tracing(provider) if provider else None)
 
 
 def load_guard(folder: Path) -> Guard:

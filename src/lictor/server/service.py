@@ -7,24 +7,30 @@ Knows no HTTP and no wire format.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from lictor.server.admission import Gate
 from lictor.server.blocks import BlockStyle
 from lictor.server.errors import ServiceError
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
 from lictor.server.metrics import Metrics
-from lictor.server.probes import ProbeWatch
+from lictor.server.probes import Campaign, ProbeWatch
 from lictor.server.record import DecisionLog, Record, record_row, utc_now
 from lictor.server.requests import ChatRequest
 from lictor.server.scoring import ScoringThread
 from lictor.server.settings import KeySection, ServerSettings
 from lictor.server.shelf import Served, Shelf
+from lictor.server.tracing import Tracing
 from lictor.server.upstream import Upstream
 from lictor.server.upstream_wire import Chunk, Usage
 from lictor.types import Conversation, Decision
+
+RECENT = 200
+"""Requests that the status page speaks of."""
 
 _log = logging.getLogger("lictor.server")
 
@@ -40,6 +46,7 @@ class Ask:
     conversation: Conversation
     choices: int = 1
     is_streamed: bool = False
+    traceparent: str | None = None
 
 
 @dataclass
@@ -50,11 +57,16 @@ class Service:
     shelf: Shelf
     scoring: ScoringThread
     upstream: Upstream
+    tracing: Tracing | None = None
     metrics: Metrics = field(default_factory=Metrics)
     is_draining: bool = False
     began: float = field(default_factory=time.time)
     results: dict[str, int] = field(default_factory=dict[str, int])
     """Requests by what the guard did."""
+    rules: dict[str, int] = field(default_factory=dict[str, int])
+    """Decisions against a text, by the rule it most likely falls under."""
+    recent: deque[Mapping[str, object]] = field(default_factory=lambda: deque[Mapping[str, object]](maxlen=RECENT))
+    """Rows of the last requests, without their text."""
     exchanges: set["Exchange"] = field(default_factory=set["Exchange"])
 
     def __post_init__(self) -> None:
@@ -62,6 +74,10 @@ class Service:
         self.gate = Gate(limits.streams, limits.retry_after_s)
         self.log = DecisionLog(decisions.folder, decisions.keep_days)
         self.probes = ProbeWatch(self.settings.probes)
+        if any(key.tokens_per_day for key in self.settings.keys):
+            now = utc_now()
+            for client, tokens in self.log.tokens_of(now).items():
+                self.gate.charge(client, tokens, now)
 
     @property
     def served(self) -> Served:
@@ -98,21 +114,48 @@ class Service:
     def record(self, record: Record, category: str) -> None:
         """Count a finished request and write it down."""
         self.results[record.result] = self.results.get(record.result, 0) + 1
+        if rule := record.decision.rule:
+            self.rules[rule] = self.rules.get(rule, 0) + 1
         self.metrics.count(record, category)
+        if self.tracing:
+            self.tracing.write(record, category)
         now = utc_now()
-        self.log.append(record_row(record, content=self.settings.decisions.content, now=now), now)
+        row = record_row(record, content=False, now=now)
+        self.recent.append(row)
+        _log.info("request", extra={"fields": row})
+        self.write_down(record_row(record, content=True, now=now) if self.settings.decisions.content else row, now)
+        self.gate.charge(record.client, record.prompt_tokens + record.completion_tokens, now)
+        campaign = self.probes.see(record.client, record.decision, _judged(record.conversation, ""), time.monotonic())
+        if campaign:
+            self._raise(campaign, record.request_id, now)
+
+    def write_down(self, row: Mapping[str, object], now: datetime) -> None:
+        """Add a row to the decision log."""
+        self.log.append(row, now)
         if self.log.error:
             self.metrics.count_log_error()
-        _log.info("request", extra={"fields": record_row(record, content=False, now=now)})
-        if self.probes.see(record.client, record.decision, time.monotonic()):
-            self.metrics.count_campaign()
-            fields = {"client": record.client, "request_id": record.request_id}
-            _log.warning("a client is probing the guard's threshold", extra={"fields": fields})
+
+    def _raise(self, campaign: Campaign, request_id: str, now: datetime) -> None:
+        """Tell of a client that probes, and slow it down where the settings say so."""
+        self.metrics.count_campaign(campaign.kind)
+        fields = asdict(campaign) | {"request_id": request_id}
+        _log.warning("a client is probing the guard's threshold", extra={"fields": fields})
+        self.write_down({"time": now.isoformat(), "event": "campaign", **fields}, now)
+        probes = self.settings.probes
+        if probes.throttle_per_minute is not None:
+            self.gate.throttle(campaign.client, probes.throttle_per_minute, time.monotonic() + probes.throttle_s)
 
     def end_all(self) -> None:
         """End every open answer with a typed error; nothing is dropped without a word."""
         for exchange in list(self.exchanges):
             exchange.end()
+
+    async def aclose(self) -> None:
+        """Let go of threads and connections."""
+        await self.upstream.aclose()
+        self.scoring.close()
+        if self.tracing:
+            await asyncio.to_thread(self.tracing.close)
 
     def exchange(self, ask: Ask, chat: ChatRequest) -> "Exchange":
         """An answer to be iterated once."""
@@ -204,7 +247,7 @@ class Exchange:
             model=ask.model,
             is_streamed=ask.is_streamed,
             outcome=self._outcome,
-            decision=self.flow.decision,
+            decision=self._served.named(self.flow.decision, _judged(ask.conversation, self.flow.read)),
             error=self._error,
             times=self.flow.times,
             prompt_tokens=self._usage.prompt_tokens,
@@ -212,6 +255,7 @@ class Exchange:
             delivered_chars=len(delivered),
             conversation=ask.conversation,
             delivered=delivered,
+            traceparent=ask.traceparent,
         )
 
 
@@ -227,7 +271,7 @@ async def judge(service: Service, ask: Ask) -> Decision:
     served = service.served
     flow = Flow(served.guard, prompt, service.scoring, score_s=service.settings.limits.score_s)
     with service.gate.slots(ask.client, 1):
-        decision = await flow.judge(answer)
+        decision = served.named(await flow.judge(answer), _judged(prompt, answer or ""))
     record = Record(
         request_id=ask.request_id,
         client=ask.client.name,
@@ -242,6 +286,13 @@ async def judge(service: Service, ask: Ask) -> Decision:
         completion_tokens=0,
         delivered_chars=0,
         conversation=ask.conversation,
+        traceparent=ask.traceparent,
     )
     service.record(record, served.category)
     return decision
+
+
+def _judged(prompt: Conversation, answer: str) -> str:
+    """What a decision is about: the last question, and what of an answer was read."""
+    asked = [message.content for message in prompt if message.role == "user"][-1:]
+    return "\n".join([*asked, *([answer] if answer else [])])

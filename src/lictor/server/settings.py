@@ -89,6 +89,8 @@ class KeySection(Section):
     requests_per_minute: int | None = Field(default=None, ge=1)
     streams: int | None = Field(default=None, ge=1)
     """Answers under way at once."""
+    tokens_per_day: int | None = Field(default=None, ge=1)
+    """Tokens read and written between two midnights, UTC."""
 
 
 class DecisionsSection(Section):
@@ -104,12 +106,23 @@ class DecisionsSection(Section):
 
 
 class ProbesSection(Section):
-    """When a client's requests look like a campaign: many scores just under a threshold."""
+    """When a client's requests look like a campaign: a search for what the guard lets through."""
 
     margin: float = Field(default=2.0, gt=0)
     """Logits under the threshold from which a request counts as near; blocked ones count too."""
     count: int = Field(default=20, ge=2)
+    """So many near requests within the window are a campaign."""
+    share: float = Field(default=0.05, ge=0, le=1)
+    """But only where they are this share of all the client's requests: a busy client is not an attacker."""
+    variants: int = Field(default=5, ge=2)
+    """So many near requests that reword another one are a campaign too."""
+    similarity: float = Field(default=0.5, gt=0, le=1)
+    """Share of their spelling from which two requests are rewordings of one another."""
     window_s: Seconds = 3_600
+    throttle_per_minute: int | None = Field(default=None, ge=1)
+    """Requests a minute that such a client has from then on; it is not slowed down where this is not set."""
+    throttle_s: Seconds = 600
+    """How long."""
 
 
 class ServerSettings(Section):

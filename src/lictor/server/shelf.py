@@ -12,9 +12,11 @@ from pathlib import Path
 
 from lictor.artifacts import read_manifest
 from lictor.constitution import Constitution
+from lictor.dataset.naming import RuleNamer, read_namer
 from lictor.errors import ConstitutionError, LictorError
 from lictor.guard import Guard
 from lictor.server.settings import ServerSettings
+from lictor.types import Decision
 
 LoadGuard = Callable[[Path], Guard]
 _log = logging.getLogger("lictor.server")
@@ -27,6 +29,14 @@ class Served:
     guard: Guard
     category: str
     """Name of its constitution: what blocks are reported under."""
+    namer: RuleNamer | None = None
+    """Tells the rule of a restricted text, where the guard has what that takes."""
+
+    def named(self, decision: Decision, text: str) -> Decision:
+        """A decision against `text`, with the rule that this most likely falls under."""
+        if self.namer is None or decision.action == "allow" or decision.status != "ok":
+            return decision
+        return replace(decision, rule=self.namer.name(text))
 
 
 class Shelf:
@@ -45,7 +55,7 @@ class Shelf:
         """The guard in use; None before the first was loaded."""
         return self._served
 
-    def put(self, guard: Guard, category: str) -> None:
+    def put(self, guard: Guard, category: str, namer: RuleNamer | None = None) -> None:
         """Use `guard` from now on, under the settings' enforcement and failure mode."""
         policy = guard.policy
         if self._settings.enforcement:
@@ -53,7 +63,7 @@ class Shelf:
         if self._settings.on_error:
             policy = replace(policy, on_error=self._settings.on_error)
         kept = Guard(guard.input_scorer, guard.stream_scorer, policy, views=guard.views, version=guard.version)
-        self._served = Served(kept, category)
+        self._served = Served(kept, category, namer)
 
     def load(self) -> None:
         """Use the guard in the folder.
@@ -64,12 +74,12 @@ class Shelf:
         folder = self._settings.guard
         fingerprint = _mark(folder)
         guard = self._load(folder)
-        self.put(guard, _category(folder / "constitution.yaml"))
+        self.put(guard, *_names(folder))
         self._fingerprint = fingerprint
 
     async def watch(self) -> None:
-        """Look for another guard for ever; load it in a thread, so that streams go on."""
-        while True:
+        """Look for another guard for ever, if this one came from a folder; load it in a thread: streams go on."""
+        while self._fingerprint:
             await asyncio.sleep(self._settings.reload_s)
             await self.look()
 
@@ -96,8 +106,12 @@ def _mark(folder: Path) -> str:
     return manifest.fingerprint + "".join(sorted(manifest.files.values()))
 
 
-def _category(constitution: Path) -> str:
+def _names(folder: Path) -> tuple[str, RuleNamer | None]:
+    """What blocks are reported under: the constitution's name, and what names its rules."""
     try:
-        return Constitution.load(constitution).name
+        constitution = Constitution.load(folder / "constitution.yaml")
     except ConstitutionError:
-        return "restricted"
+        return "restricted", None
+    path = folder / "rules.safetensors"
+    rules = [rule.id for rule in constitution.restricted]
+    return constitution.name, read_namer(path, rules) if path.is_file() else None

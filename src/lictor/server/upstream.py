@@ -6,7 +6,7 @@ silence, a reset, garbage, an answer that just stops) is an UpstreamError with a
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -55,15 +55,29 @@ class Upstream(Protocol):
 
 
 class HttpUpstream:
-    """An OpenAI-compatible endpoint over HTTP."""
+    """An OpenAI-compatible endpoint over HTTP.
 
-    def __init__(self, section: UpstreamSection, key: str | None, *, connections: int = 256) -> None:
+    Args:
+        section: Where it is, and how long it may take.
+        key: Its key.
+        headers: Sent with every request.
+        client: What speaks to it; one of its own where None. Its timeouts count beside those of `section`.
+    """
+
+    def __init__(
+        self,
+        section: UpstreamSection,
+        key: str | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        client: httpx2.AsyncClient | None = None,
+    ) -> None:
         self._section = section
-        self._client = httpx2.AsyncClient(
-            base_url=(section.url or "").rstrip("/") + "/",
-            headers={"authorization": f"Bearer {key}"} if key else {},
+        self._url = (section.url or "").rstrip("/")
+        self._headers = {**(headers or {}), **({"authorization": f"Bearer {key}"} if key else {})}
+        self._client = client or httpx2.AsyncClient(
             timeout=httpx2.Timeout(None, connect=section.connect_s, pool=section.connect_s),
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=32),
+            limits=httpx2.Limits(max_connections=256, max_keepalive_connections=32),
             trust_env=False,
         )
 
@@ -84,7 +98,9 @@ class HttpUpstream:
     async def models(self) -> list[str]:
         """See `Upstream.models`."""
         try:
-            response = await self._client.get("models", timeout=self._section.connect_s)
+            response = await self._client.get(
+                self._url + "/models", headers=self._headers, timeout=self._section.connect_s
+            )
             found: Any = response.json()
             names = [model["id"] for model in found["data"]] if response.status_code == 200 else None
         except (httpx2.HTTPError, ValueError, RecursionError, KeyError, TypeError):
@@ -99,8 +115,8 @@ class HttpUpstream:
 
     @asynccontextmanager
     async def _answer(self, body: dict[str, Any], deadline: float) -> AsyncGenerator[httpx2.Response]:
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity"}
-        request = self._client.build_request("POST", "chat/completions", json=body, headers=headers)
+        headers = self._headers | {"accept": "text/event-stream", "accept-encoding": "identity"}
+        request = self._client.build_request("POST", self._url + "/chat/completions", json=body, headers=headers)
         response = await self._wait(self._client.send(request, stream=True), self._section.first_chunk_s, deadline)
         try:
             if response.status_code != 200:
