@@ -1,10 +1,11 @@
 """Measure what guarding costs a stream over HTTP: the same paced upstream, asked directly and through `lictor serve`.
 
 In: a guard folder. Out: for each number of streams at once, guarded beside unguarded: time to the first delivered
-word, words a second, and how much later than unguarded each word arrives. Three processes on one machine share its
-cores: upstream, server, client. Rounds alternate, so that whatever else runs falls on both alike.
+word, words a second, how much later than unguarded each word arrives, and what the server took of the machine. Three
+processes on one machine share its cores: upstream, server, client. Rounds alternate, so that whatever else runs falls
+on both alike. With --record the figures go into docs/results.json.
 
-    python benchmarks/serving.py demo/guard --streams 1,8,32 --words 300 --pace-ms 40 --rounds 3 --json
+    python benchmarks/serving.py demo/guard --streams 1,8,32 --words 150 --pace-ms 40 --rounds 2 --record
 """
 
 import argparse
@@ -15,21 +16,36 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 import httpx2
 import numpy as np
+import psutil
+
+from lictor.evaluation.measures import Figure
+from lictor.evaluation.results import record
 
 PROSE = (
     "The museum opened its doors at nine and the visitors who had waited in the rain went in at once to look at the "
     "old lamps and read their labels while the guide told them about the workshop by the river and its ledgers"
 )
+RESULTS = Path(__file__).parents[1] / "docs" / "results.json"
 STARTED = re.compile(r"running on (http://[\d.:]+)")
+RESAMPLES = 1_000
+
+
+class Running(NamedTuple):
+    """A server process."""
+
+    url: str
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -42,19 +58,60 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One number of streams."""
+class Round:
+    """Some answers at once."""
+
+    answers: list[Arrivals]
+    seconds: float
+    cpu_s: float = 0.0
+    """Of the server."""
+    peak_mb: float = 0.0
+    """Highest resident memory of the server, over that before the round."""
+
+    @property
+    def cut_short(self) -> int:
+        """Answers that did not arrive whole; a fair round has none."""
+        return sum(not answer.is_whole for answer in self.answers)
+
+    @property
+    def words(self) -> int:
+        """Words that arrived."""
+        return sum(len(answer.seconds) for answer in self.answers)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Unguarded and guarded rounds of one number of streams."""
 
     streams: int
-    answers: int
-    cut_short: int
-    """Guarded answers that did not arrive whole; a fair run has none."""
-    first_word_ms: dict[str, float]
-    first_word_guarded_ms: dict[str, float]
-    words_per_s: float
-    words_per_s_guarded: float
-    added_ms: dict[str, float]
-    """How much later than unguarded a word arrives: the hold-back's wait for its round, and the scoring."""
+    plain: list[Round]
+    guarded: list[Round]
+
+    def figures(self) -> list[Figure]:
+        """Everything measured; intervals resample whole answers, or rounds where there is one number a round."""
+        usual = [mean(times) for times in zip(*(a.seconds for r in self.plain for a in r.answers), strict=True)]
+        whole = [a for r in self.guarded for a in r.answers if a.is_whole]
+        added = [[late - then for late, then in zip(a.seconds, usual, strict=True)] for a in whole]
+        plain = [[a.seconds[0]] for r in self.plain for a in r.answers]
+        shares = [(f"added_p{share}", _over_answers(added, share, 1e3), "ms") for share in (50, 95, 99)]
+        found = [
+            ("first_word", _over_answers(plain, 50, 1e3), "ms"),
+            ("first_word_guarded", _over_answers([[a.seconds[0]] for a in whole], 50, 1e3), "ms"),
+            *shares,
+            ("speed", _over_rounds([r.words / r.seconds for r in self.plain]), "words/s"),
+            ("speed_guarded", _over_rounds([r.words / r.seconds for r in self.guarded]), "words/s"),
+            ("server_cpu_per_word", _over_rounds([1e3 * r.cpu_s / max(1, r.words) for r in self.guarded]), "ms"),
+            ("server_memory_per_stream", _over_rounds([r.peak_mb / self.streams for r in self.guarded]), "MB"),
+            (
+                "cut_short",
+                _over_rounds([float(sum(not a.is_whole for a in r.answers)) for r in self.guarded]),
+                "answers",
+            ),
+        ]
+        return [
+            Figure(f"serving/{self.streams} streams, {name}", *interval, len(whole), unit)
+            for name, interval, unit in found
+        ]
 
 
 def main() -> None:
@@ -67,52 +124,78 @@ def main() -> None:
     upstream_command += ["--words", str(options.words), "--pace-ms", str(options.pace_ms)]
     with _process(upstream_command) as upstream:
         serve = "from lictor.cli.main import app; app()"
-        command = [sys.executable, "-c", serve, "serve", options.guard, "--upstream", upstream + "/v1", "--port", "0"]
+        command = [
+            sys.executable,
+            "-c",
+            serve,
+            "serve",
+            options.guard,
+            "--upstream",
+            upstream.url + "/v1",
+            "--port",
+            "0",
+        ]
         with _process(command, LICTOR_SERVER__LIMITS__STREAMS="1024") as guarded:
-            asyncio.run(_run(guarded, 1))  # whatever is lazy happens before it counts
-            rows = [_measure(upstream, guarded, n, options.rounds) for n in options.streams]
-            bypassed = _would_block(guarded)
+            asyncio.run(_run(guarded.url, 1))  # whatever is lazy happens before it counts
+            pairs = [_measure(upstream.url, guarded, n, options.rounds) for n in options.streams]
+            flagged = _would_block(guarded.url)
+    figures = [figure for pair in pairs for figure in pair.figures()]
+    if options.record:
+        record(RESULTS, figures, f"python benchmarks/serving.py GUARD {' '.join(sys.argv[2:])}")
     about = {"words": options.words, "pace_ms": options.pace_ms, "rounds": options.rounds, "cores": os.cpu_count()}
-    found = {**about, "guard": Path(options.guard).name, "would_block": bypassed, "rows": [asdict(r) for r in rows]}
-    print(json.dumps(found, indent=2) if options.json else _table(rows))
+    found = {**about, "guard": Path(options.guard).name, "flagged": flagged, "figures": [asdict(f) for f in figures]}
+    print(json.dumps(found, indent=2) if options.json else _table(figures))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("guard", help="guard folder")
     parser.add_argument("--streams", type=lambda text: [int(n) for n in text.split(",")], default=[1, 8, 32])
-    parser.add_argument("--words", type=int, default=300, help="words of an answer")
+    parser.add_argument("--words", type=int, default=150, help="words of an answer")
     parser.add_argument("--pace-ms", type=float, default=40, help="between two words of the upstream")
-    parser.add_argument("--rounds", type=int, default=3, help="guarded and unguarded rounds of each number of streams")
+    parser.add_argument("--rounds", type=int, default=2, help="guarded and unguarded rounds of each number of streams")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--record", action="store_true", help="put the figures into docs/results.json")
     parser.add_argument("--upstream", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _measure(upstream: str, guarded: str, streams: int, rounds: int) -> Row:
-    plain: list[Arrivals] = []
-    behind: list[Arrivals] = []
-    plain_s = behind_s = 0.0
+def _measure(upstream: str, guarded: Running, streams: int, rounds: int) -> Pair:
+    pair = Pair(streams, [], [])
     for _ in range(rounds):
-        began = time.monotonic()
-        plain += asyncio.run(_run(upstream, streams))
-        plain_s += time.monotonic() - began
-        began = time.monotonic()
-        behind += asyncio.run(_run(guarded, streams))
-        behind_s += time.monotonic() - began
-    usual = [mean(times) for times in zip(*(a.seconds for a in plain), strict=True)]
-    whole = [a for a in behind if a.is_whole]
-    added = [late - then for a in whole for late, then in zip(a.seconds, usual, strict=True)]
-    return Row(
-        streams=streams,
-        answers=len(behind),
-        cut_short=len(behind) - len(whole),
-        first_word_ms=_percentiles([a.seconds[0] for a in plain]),
-        first_word_guarded_ms=_percentiles([a.seconds[0] for a in whole]),
-        words_per_s=round(sum(len(a.seconds) for a in plain) / plain_s, 1),
-        words_per_s_guarded=round(sum(len(a.seconds) for a in behind) / behind_s, 1),
-        added_ms=_percentiles(added),
-    )
+        pair.plain.append(_round(upstream, streams))
+        server = psutil.Process(guarded.pid)
+        before = sum(server.cpu_times()[:2])
+        with _resident(server) as seen:
+            found = _round(guarded.url, streams)
+        cpu_s = sum(server.cpu_times()[:2]) - before
+        pair.guarded.append(Round(found.answers, found.seconds, cpu_s, (max(seen) - seen[0]) / 1e6))
+    return pair
+
+
+def _round(url: str, streams: int) -> Round:
+    began = time.monotonic()
+    answers = asyncio.run(_run(url, streams))
+    return Round(answers, time.monotonic() - began)
+
+
+@contextmanager
+def _resident(process: psutil.Process) -> Generator[list[int]]:
+    """Bytes of memory that a process holds: before the block, and ten times a second while it runs."""
+    seen: list[int] = [process.memory_info().rss]
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.1):
+            seen.append(process.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        thread.join()
 
 
 async def _run(url: str, streams: int) -> list[Arrivals]:
@@ -138,32 +221,35 @@ async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals
     return Arrivals(seconds, reason == "stop" and bool(seconds))
 
 
-def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    if not seconds:
-        return {}
-    found = np.percentile(np.array(seconds) * 1000, [50, 95])
-    return {"p50": round(float(found[0]), 1), "p95": round(float(found[1]), 1)}
+def _over_answers(samples: Sequence[Sequence[float]], share: int, scale: float) -> tuple[float, float, float]:
+    """A percentile of all samples, and its 95% interval over answers drawn anew."""
+    if not samples:
+        return 0.0, 0.0, 0.0
+    rng = np.random.default_rng(0)
+    table = np.array(samples) * scale
+    drawn = [np.percentile(table[rng.integers(len(table), size=len(table))], share) for _ in range(RESAMPLES)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return float(np.percentile(table, share)), float(low), float(high)
+
+
+def _over_rounds(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean of a number a round, and its lowest and highest."""
+    return mean(values), min(values), max(values)
 
 
 def _would_block(url: str) -> int:
-    """Answers that the guard flagged: they would not be a measure of a stream that passes."""
+    """Answers that the guard flagged or stopped: they would not be a measure of a stream that passes."""
     text = httpx2.get(url + "/metrics").text
     counts = re.findall(r'guard_latency_seconds_count\{.*phase="output",result="(?!allowed)\w+".*\} ([\d.]+)', text)
     return int(sum(map(float, counts)))
 
 
-def _table(rows: Sequence[Row]) -> str:
-    lines = ["streams  first word ms (guarded)   words/s (guarded)   added ms p50 / p95   cut short"]
-    for row in rows:
-        first = f"{row.first_word_ms['p50']:.0f} ({row.first_word_guarded_ms.get('p50', float('nan')):.0f})"
-        speed = f"{row.words_per_s:.0f} ({row.words_per_s_guarded:.0f})"
-        added = f"{row.added_ms.get('p50', float('nan')):.0f} / {row.added_ms.get('p95', float('nan')):.0f}"
-        lines.append(f"{row.streams:7}  {first:>24}  {speed:>18}  {added:>19}  {row.cut_short:>10}")
-    return "\n".join(lines)
+def _table(figures: Sequence[Figure]) -> str:
+    return "\n".join(f"{f.name:50} {f.value:10.2f} ({f.low:.2f} to {f.high:.2f}) {f.unit}, n {f.n}" for f in figures)
 
 
 @contextmanager
-def _process(command: list[str], **environment: str) -> Generator[str]:
+def _process(command: list[str], **environment: str) -> Generator[Running]:
     """A server process, and its URL as soon as it says it."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | environment)  # noqa: S603 - our own interpreter
@@ -176,7 +262,7 @@ def _process(command: list[str], **environment: str) -> Generator[str]:
             if url is None:
                 log.seek(0)
                 raise SystemExit(f"{' '.join(command)} did not start:\n{log.read()}")
-            yield url[1]
+            yield Running(url[1], process.pid)
         finally:
             process.terminate()
             process.wait()
