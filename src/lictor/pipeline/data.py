@@ -12,6 +12,7 @@ from lictor.artifacts import open_artifact
 from lictor.constitution import Constitution
 from lictor.dataset.holdout import HoldOut, hold_out
 from lictor.dataset.mix import join_turns
+from lictor.dataset.naming import RuleNamer, fit_namer
 from lictor.dataset.splits import assign_splits
 from lictor.dataset.store import read_dataset
 from lictor.llm.cache import CachedModel, CompletionStore
@@ -85,3 +86,8 @@ def keep_out(examples: Sequence[Example], what: HoldOut, *, several_turns: float
     """
     single = hold_out([e for e in examples if not e.source.startswith("joined")], what)
     return single + join_turns(single, share=several_turns, seed=seed)
+
+
+def named_rules(data: Path, constitution: Constitution) -> RuleNamer | None:
+    """What tells the rules apart, from the data that training saw; None where there is but one rule."""
+    return fit_namer((e for e in read_dataset(data) if e.split == "train" and not e.transforms), constitution)

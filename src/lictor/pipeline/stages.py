@@ -22,7 +22,6 @@ from lictor.dataset.audit import audit
 from lictor.dataset.holdout import HoldOut
 from lictor.dataset.imports import read_benign, shape_named
 from lictor.dataset.limits import ESSENTIAL, gate
-from lictor.dataset.naming import fit_namer
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
 from lictor.guard.tokens import encode
@@ -130,7 +129,7 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
     key = fingerprint(["policy", key, project.config.policy.model_dump()])
     policy = _stage(reports, project, "policy", key, lambda f, k: _make_policy(project, traces, _Out(f, k)))
     started = time.monotonic()
-    key = _guard_key(_key_of(policy), inputs)
+    key = fingerprint(["guard", _key_of(policy), inputs.constitution_text])
     is_new = not _stands(project.guard, key)
     if is_new:
         _make_guard(inputs, data, heads, policy, key)
@@ -157,7 +156,7 @@ def plan(project: Project) -> list[StageReport]:
         is_new = any(r.is_new for r in reports) or not _stands(folder, key)
         reports.append(StageReport(stage, folder, is_new=is_new, seconds=0.0))
         key = fingerprint(["policy", key, project.config.policy.model_dump()]) if stage == "traces" else key
-    key = _guard_key(key, inputs)
+    key = fingerprint(["guard", key, inputs.constitution_text])
     return [*reports, StageReport("guard", project.guard, is_new=not _stands(project.guard, key), seconds=0.0)]
 
 
@@ -191,10 +190,6 @@ def _data_key(inputs: Inputs) -> str:
     held = [] if _hold_out(inputs.project).is_empty else [config.hold_out.model_dump()]
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
     return fingerprint(["data", *parts, config.generator.model_dump(), config.synthesis.model_dump()])
-
-
-def _guard_key(policy: str, inputs: Inputs) -> str:
-    return fingerprint(["guard", "named rules", policy, inputs.constitution_text])
 
 
 def _training_settings(project: Project) -> object:
@@ -375,22 +370,19 @@ def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
 
 
 def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], policy: Path, key: str) -> None:
-    training = inputs.project.config.training
-    examples = [e for e in read_dataset(data) if e.split == "train" and not e.transforms]
-    namer = fit_namer(examples, inputs.constitution)
     save_guard(
         inputs.project.guard,
-        reference=training.backbone,
-        cut=Cut(training.trunk, training.top),
+        reference=inputs.project.config.training.backbone,
+        cut=Cut(inputs.project.config.training.trunk, inputs.project.config.training.top),
         precision=_precision(inputs.project),
-        window=inference_window(training.loss),
+        window=inference_window(inputs.project.config.training.loss),
         heads={kind: folder / "head.safetensors" for kind, folder in heads.items()},
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,
         card=guard_card(inputs.constitution, read_manifest(policy), {k: read_manifest(f) for k, f in heads.items()}),
         key=key,
+        namer=named_rules(data, inputs.constitution),
         parents={"policy": _key_of(policy), **{kind: _key_of(f) for kind, f in heads.items()}},
-        namer=namer,
     )
 
 
