@@ -35,7 +35,7 @@ from lictor.model.text import MAX_INPUT_TOKENS, input_ids
 from lictor.model.train import Labelled, TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
-from lictor.pipeline.data import gather, keep_out, split_and_join
+from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.traces import read_traces, write_traces
