@@ -33,7 +33,7 @@ from lictor.evaluation.measures import (
 from lictor.evaluation.questions import Domain, load
 from lictor.evaluation.results import record
 from lictor.evaluation.suite import Strategy, build_attacks, build_permitted, deal_strategies, ordinary_requests
-from lictor.evaluation.targets import Answer, Attack, ModelTarget, Target, WorstCaseTarget
+from lictor.evaluation.targets import Answer, ModelTarget, Target, WorstCaseTarget
 from lictor.guard.guard import Guard as PlainGuard
 from lictor.llm.load import load_chat_model
 from lictor.pipeline.baselines import baseline_guard
@@ -41,7 +41,7 @@ from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.stages import plan as plan_stages
 from lictor.pipeline.stages import read_inputs
 from lictor.starter.folders import resolve
-from lictor.types import Example, Sampling, StreamingGuard
+from lictor.types import Attack, Example, Sampling, StreamingGuard
 
 HELD_OUT = {"held_out_wrappers": ("hypothetical", "word_trick"), "held_out_codes": ("morse", "acrostic")}
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.json"

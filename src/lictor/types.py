@@ -3,7 +3,7 @@
 In: nothing. Out: dataclasses and protocols every folder shares. Knows no file, model or clock.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -241,6 +241,27 @@ class StreamingGuard(Protocol):
         ...
 
 
+# --- attacks ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """One attempt, restricted or (for wrapper-matched requests) permitted."""
+
+    id: str
+    question: str | None
+    """Id of the target question; None for a permitted request."""
+    messages: Conversation
+    """What is sent to the guard."""
+    output_chain: tuple[str, ...]
+    """Answer-side transforms it asks the target to carry out."""
+    strategy: str
+    family: str = ""
+    """Wrapper family, for tables."""
+    request: str | None = None
+    """What a permitted request is about; an ordinary topic gets the answer that belongs to it."""
+
+
 # --- chat models -----------------------------------------------------------------------------------------
 
 
@@ -252,6 +273,10 @@ class Sampling:
     temperature: float = 0.7
     top_p: float = 0.95
     seed: int = 0
+
+
+OnAnswer = Callable[[int, str], None]
+"""Told of each answer as it is made: its place among those asked for, and its text."""
 
 
 class ChatModel(Protocol):
@@ -266,6 +291,15 @@ class ChatModel(Protocol):
         """The answer in pieces as they are made."""
         ...
 
-    def complete(self, conversations: Sequence[Conversation], sampling: Sequence[Sampling]) -> list[str]:
-        """Whole answers, batched as the model likes best, in the order asked."""
+    def complete(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sequence[Sampling],
+        *,
+        on_answer: OnAnswer | None = None,
+    ) -> list[str]:
+        """Whole answers in the order asked, made in the order the model likes best.
+
+        `on_answer` hears of each as soon as it is made, in the thread that asked.
+        """
         ...

@@ -20,10 +20,10 @@ from lictor.evaluation.measures import (
 )
 from lictor.evaluation.rubric import Marks
 from lictor.evaluation.spans import FactSpan
-from lictor.evaluation.targets import Answer, Attack
+from lictor.evaluation.targets import Answer
 from lictor.guard.guard import Guard
 from lictor.testing import FakeInputScorer, KeywordInputScorer, KeywordStreamScorer
-from lictor.types import Message, Policy, Stage
+from lictor.types import Attack, Message, Policy, Stage
 
 POLICY = Policy(input_threshold=0.0, output_threshold=0.0, stride=1, warmup=(), debounce=1)
 MARKS = Marks(2, 3, 4)

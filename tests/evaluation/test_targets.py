@@ -14,9 +14,9 @@ from lictor.errors import DataError
 from lictor.evaluation.questions import load
 from lictor.evaluation.rubric import find_facts
 from lictor.evaluation.spans import ValueSpan, carry_over
-from lictor.evaluation.targets import Answer, Attack, ModelTarget, WorstCaseTarget, facts_delivered
+from lictor.evaluation.targets import Answer, ModelTarget, WorstCaseTarget, facts_delivered
 from lictor.llm.scripted import ScriptedModel
-from lictor.types import Message, Sampling
+from lictor.types import Attack, Message, Sampling
 
 from .small import EMBERGLASS, small_domain
 

@@ -52,7 +52,7 @@ def test_another_sampling_conversation_or_model_is_another_completion(tmp_path: 
 
 
 def test_what_was_made_before_a_kill_is_kept(tmp_path: Path) -> None:
-    """Slices that came through are on disk; a new process asks only for the others."""
+    """Every answer is on disk as soon as it came; a new process asks only for the others."""
     killed = CachedModel(ScriptedModel(CountingScript(limit=3)), CompletionStore(tmp_path / "c.sqlite"))
     killed.complete([ask("a"), ask("b")], [Sampling()] * 2)
     with pytest.raises(RuntimeError, match="killed"):
@@ -62,8 +62,35 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path: Path) -> None:
     resumed = CachedModel(ScriptedModel(script), CompletionStore(tmp_path / "c.sqlite"))
     answers = resumed.complete([ask(x) for x in "abcd"], [Sampling()] * 4)
 
-    assert answers == ["a 0 #1", "b 0 #2", "c 0 #1", "d 0 #2"]
-    assert (script.calls, resumed.paid) == (2, 2)
+    assert answers == ["a 0 #1", "b 0 #2", "c 0 #3", "d 0 #1"]
+    assert (script.calls, resumed.paid) == (1, 1)
+
+
+def test_every_answer_is_told_of_as_it_comes(tmp_path: Path) -> None:
+    """Those known already first, then those made, each once for every place that asked for it."""
+    store = CompletionStore(tmp_path / "c.sqlite")
+    CachedModel(ScriptedModel(CountingScript()), store).complete([ask("b")], [Sampling()])
+    told: list[tuple[int, str]] = []
+    model = CachedModel(ScriptedModel(CountingScript()), store)
+    answers = model.complete(
+        [ask(x) for x in "abab"], [Sampling()] * 4, on_answer=lambda index, text: told.append((index, text))
+    )
+
+    assert told == [(1, "b 0 #1"), (3, "b 0 #1"), (0, "a 0 #1"), (2, "a 0 #1")]
+    assert answers == [text for _, text in sorted(told)]
+
+
+def test_the_store_knows_how_fast_a_model_wrote(tmp_path: Path) -> None:
+    """From what it made itself: nothing is noted where everything was known."""
+    store = CompletionStore(tmp_path / "c.sqlite")
+    model = CachedModel(ScriptedModel(lambda _c, _s: "x" * 100), store)
+    before = store.pace(model.name)
+    model.complete([ask("a")], [Sampling()])
+    after = store.pace(model.name)
+    model.complete([ask("a")], [Sampling()])
+
+    assert before is None
+    assert after == store.pace(model.name) != 0
 
 
 def test_lone_surrogates_and_empty_answers_are_cached(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from lictor.artifacts import fingerprint
 from lictor.augment.registry import transforms
 from lictor.evaluation.questions import Domain, Fact
 from lictor.evaluation.readings import facts_in, readings
-from lictor.evaluation.targets import Attack, WorstCaseTarget, facts_delivered
-from lictor.types import ChatModel, Conversation, Message, Sampling
+from lictor.evaluation.targets import WorstCaseTarget, facts_delivered
+from lictor.types import Attack, ChatModel, Conversation, Message, Sampling
 
 KEY_WEIGHT = 3.0
 """Weight of key words at which a question is understood; a word of one question in ten weighs 2.4, of five 0.8."""

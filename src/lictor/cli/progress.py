@@ -14,6 +14,11 @@ class StageProgress:
         self._started = self._last = 0.0
         self._is_terminal = sys.stderr.isatty()
 
+    @property
+    def tail(self) -> str:
+        """What else is to be said of a step that has no loss."""
+        return ""
+
     def __call__(self, stage: str, at: int, total: int, loss: float = float("nan")) -> None:
         """Note that `at` of `total` steps of `stage` are done."""
         if self._quiet:
@@ -29,7 +34,7 @@ class StageProgress:
     def _print(self, at: int, total: int, loss: float, now: float) -> None:
         spent = now - self._started
         left = f", {spent / at * (total - at):.0f} s left" if at and at < total else ""
-        tail = "" if isnan(loss) else f", loss {loss:.3f}"
+        tail = self.tail if isnan(loss) else f", loss {loss:.3f}"
         end = "\r" if self._is_terminal and at < total else "\n"
         print(
             f"  {self._stage}: {at}/{total}, {spent:.0f} s{left}{tail}".ljust(78), end=end, file=sys.stderr, flush=True

@@ -16,8 +16,8 @@ import numpy as np
 from lictor.calibration.intervals import clustered, exact
 from lictor.errors import DataError, LictorError
 from lictor.evaluation.rubric import Mark, Marks, marks
-from lictor.evaluation.targets import Answer, Attack, Target, facts_delivered
-from lictor.types import Bucket, Conversation, Halted, Refused, Released, Stage, StreamingGuard
+from lictor.evaluation.targets import Answer, Target, facts_delivered
+from lictor.types import Attack, Bucket, Conversation, Decision, Halted, Refused, Released, Stage, StreamingGuard
 
 Result = Literal["success", "failure", "blocked", "error"]
 CHUNK_CHARS = 24
@@ -70,6 +70,8 @@ class Delivery(NamedTuple):
     text: str
     stage: Stage | None
     error: str | None
+    decision: Decision | None = None
+    """What stopped it; None when it came through, or broke."""
 
 
 def deliver(guard: StreamingGuard | None, conversation: Conversation, answer: Callable[[], str]) -> Delivery:
@@ -87,7 +89,8 @@ def deliver(guard: StreamingGuard | None, conversation: Conversation, answer: Ca
                     text += piece
                 case Halted(decision) | Refused(decision):
                     reason = decision.reason or "unknown"
-                    return Delivery(text, decision.stage, reason if decision.status == "error" else None)
+                    error = reason if decision.status == "error" else None
+                    return Delivery(text, decision.stage, error, decision)
     except LictorError as error:
         return Delivery(text, None, f"{type(error).__name__}: {error}")
     return Delivery(text, None, None)

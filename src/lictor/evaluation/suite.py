@@ -17,8 +17,7 @@ from lictor.augment.planning import plan
 from lictor.augment.registry import get
 from lictor.errors import UsageError
 from lictor.evaluation.questions import Domain
-from lictor.evaluation.targets import Attack
-from lictor.types import Conversation, Example, Message
+from lictor.types import Attack, Conversation, Example, Message
 
 PLAIN = "plain"
 

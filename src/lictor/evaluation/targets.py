@@ -1,6 +1,6 @@
 """Targets: what stands behind the guard when it is attacked.
 
-In: an `Attack`. Out: an `Answer` that knows where each fact in it ends. `WorstCaseTarget` simulates a model that
+In: an attack. Out: an `Answer` that knows where each fact in it ends. `WorstCaseTarget` simulates a model that
 complies with everything and can do everything; `ModelTarget` asks a real one. Knows no guard.
 
 Cites: design after CC1 §4.1 (a helpful-only model behind the guard); the worst case needs no such model.
@@ -8,7 +8,6 @@ Cites: design after CC1 §4.1 (a helpful-only model behind the guard); the worst
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,27 +18,9 @@ from lictor.evaluation.prose import Prose, compose
 from lictor.evaluation.questions import SLOT, Domain
 from lictor.evaluation.rubric import find_facts
 from lictor.evaluation.spans import FactSpan, carry_over
-from lictor.types import ChatModel, Conversation, Message, Sampling
+from lictor.types import Attack, ChatModel, Message, Sampling
 
 Disguise = Callable[[str, Sequence[str], np.random.Generator], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One attempt, restricted or (for wrapper-matched requests) permitted."""
-
-    id: str
-    question: str | None
-    """Id of the target question; None for a permitted request."""
-    messages: Conversation
-    """What is sent to the guard."""
-    output_chain: tuple[str, ...]
-    """Answer-side transforms it asks the target to carry out."""
-    strategy: str
-    family: str = ""
-    """Wrapper family, for tables."""
-    request: str | None = None
-    """What a permitted request is about; an ordinary topic gets the answer that belongs to it."""
 
 
 class Answer(NamedTuple):

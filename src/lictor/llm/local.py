@@ -26,7 +26,7 @@ from lictor.artifacts import sha256_file
 from lictor.errors import ModelNotFoundError
 from lictor.llm.int8 import quantise
 from lictor.llm.weights import cache_dir, locate, parse_reference
-from lictor.types import Conversation, Sampling
+from lictor.types import Conversation, OnAnswer, Sampling
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 """Weights' number format. `int8` is for a CPU and inference alone, see llm/int8.py. `auto` is bf16 where the machine
@@ -143,7 +143,13 @@ class LocalModel:
                 shown = text
         yield self._text(tokens)[len(shown) :]
 
-    def complete(self, conversations: Sequence[Conversation], sampling: Sequence[Sampling]) -> list[str]:
+    def complete(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sequence[Sampling],
+        *,
+        on_answer: OnAnswer | None = None,
+    ) -> list[str]:
         """Whole answers in the order asked, made in batches of prompts of like length."""
         prompts = [self._prompt_ids(c) for c in conversations]
         order = sorted(range(len(prompts)), key=lambda i: (sampling[i].max_tokens, len(prompts[i])))
@@ -153,6 +159,8 @@ class LocalModel:
             rows = {r.index: r for r in self._decode([prompts[i] for i in batch], [sampling[i] for i in batch])}
             for at, i in enumerate(batch):
                 answers[i] = self._text(rows[at].tokens).strip() if at in rows else ""
+                if on_answer is not None:
+                    on_answer(i, answers[i])
         return answers
 
     def _prompt_ids(self, conversation: Conversation) -> list[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from lictor.types import Conversation, Sampling
+from lictor.types import Conversation, OnAnswer, Sampling
 
 
 class ScriptedModel:
@@ -22,6 +22,17 @@ class ScriptedModel:
         words = self._script(conversation, sampling).split(" ")
         yield from (w if i == 0 else " " + w for i, w in enumerate(words))
 
-    def complete(self, conversations: Sequence[Conversation], sampling: Sequence[Sampling]) -> list[str]:
+    def complete(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sequence[Sampling],
+        *,
+        on_answer: OnAnswer | None = None,
+    ) -> list[str]:
         """The script's answers, in order."""
-        return [self._script(c, s) for c, s in zip(conversations, sampling, strict=True)]
+        answers: list[str] = []
+        for index, (conversation, how) in enumerate(zip(conversations, sampling, strict=True)):
+            answers.append(self._script(conversation, how))
+            if on_answer is not None:
+                on_answer(index, answers[-1])
+        return answers

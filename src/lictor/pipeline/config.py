@@ -34,6 +34,14 @@ class ModelSection(Section):
     model: str = EMBEDDED
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     api_key_env: str = "OPENAI_API_KEY"
+    concurrency: int = Field(default=16, ge=1)
+    """Requests an endpoint is sent at once."""
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0)
+    price_in: float = Field(default=0.0, ge=0)
+    """Of a million tokens of prompts, for estimates."""
+    price_out: float = Field(default=0.0, ge=0)
 
 
 class SynthesisSection(Section):
@@ -44,6 +52,8 @@ class SynthesisSection(Section):
     rewrites: int = Field(default=400, ge=0)
     answers: int = Field(default=600, ge=0)
     composed: int = Field(default=400, ge=0)
+    twins: int = Field(default=0, ge=0)
+    votes: int = Field(default=0, ge=0, le=3)
     several_turns: float = Field(default=0.1, ge=0, le=1)
     """Joined conversations per one-turn example."""
     seed: int = 0
@@ -127,6 +137,8 @@ class ProjectConfig(Section):
     policy: PolicySection = PolicySection()
     hold_out: HoldOutSection = HoldOutSection()
     benign: tuple[PoolSection, ...] = ()
+    attacks: tuple[Path, ...] = ()
+    """Dataset folders of finds that join the training data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from lictor.dataset.naming import RuleNamer, fit_namer
 from lictor.dataset.splits import assign_splits
 from lictor.dataset.store import read_dataset
 from lictor.llm.cache import CachedModel, CompletionStore
-from lictor.llm.load import load_chat_model
 from lictor.llm.weights import cache_dir
 from lictor.pipeline.config import Project
+from lictor.pipeline.models import chat_model
 from lictor.synthesis.engine import Progress, Report, SynthesisConfig, synthesise
 from lictor.synthesis.material import Material
 from lictor.types import Example, Split
@@ -63,13 +63,23 @@ def gather(
     missing = tuple(rule for rule in constitution.rules if rule.id not in kept_rules)
     if not missing:
         return Gathered(examples, Report(), is_packed=True)
-    section = project.config.generator
-    model = load_chat_model(section.model, precision=section.precision, api_key_env=section.api_key_env)
+    model = chat_model(project.config.generator)
     store = CompletionStore(cache_dir() / "completions.sqlite")
     wanted = replace(constitution, rules=missing)
     made, report = synthesise(wanted, material, CachedModel(model, store), synthesis_config(project), progress)
     single = [e for e in examples if not e.source.startswith("joined")]
     return Gathered(single + [replace(e, constitution=constitution.fingerprint) for e in made], report, is_packed=False)
+
+
+def with_finds(examples: Sequence[Example], folders: Sequence[Path], constitution: Constitution) -> list[Example]:
+    """The examples, and what was found by attacking: each in the split where its family already stands.
+
+    Finds under a rule that the constitution no longer has are left out.
+    """
+    known, split_of = {rule.id for rule in constitution.rules}, {e.family: e.split for e in examples if e.family}
+    found = [example for folder in folders for example in read_dataset(folder) if example.rule in known]
+    placed = [replace(e, split=split_of.get(e.family, "train"), constitution=constitution.fingerprint) for e in found]
+    return [*examples, *placed]
 
 
 def split_and_join(examples: Sequence[Example], *, several_turns: float, seed: int) -> list[Example]:

@@ -42,5 +42,9 @@ def make_pack(
     rules = {rule.id: rule.fingerprint for rule in constitution.rules}
     settings = {"rules": rules, "generator": model.name, "synthesis": vars(config), "several_turns": several_turns}
     key = fingerprint(["pack", settings, dict(material.files)])
-    notes = {"synthesis": dict(report.counts), "shortcuts": [s._asdict() for s in found.shortcuts]}
+    notes = {
+        "synthesis": dict(report.counts),
+        "coverage": report.coverage,
+        "shortcuts": [s._asdict() for s in found.shortcuts],
+    }
     return write_dataset(folder, examples, key=key, config=settings, seed=config.seed, notes=notes)

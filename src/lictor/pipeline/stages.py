@@ -35,8 +35,9 @@ from lictor.model.text import MAX_INPUT_TOKENS, input_ids
 from lictor.model.train import Labelled, TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
-from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join
+from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
 from lictor.pipeline.held_out import held_out_items
+from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.starter.folders import resolve
@@ -189,7 +190,14 @@ def _data_key(inputs: Inputs) -> str:
     packed = _key_of(inputs.pack) if inputs.pack else None
     held = [] if _hold_out(inputs.project).is_empty else [config.hold_out.model_dump()]
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
-    return fingerprint(["data", *parts, config.generator.model_dump(), config.synthesis.model_dump()])
+    finds = [_key_of(folder) for folder in _attack_folders(inputs.project)]
+    return fingerprint(
+        ["data", *parts, config.generator.model_dump(include=IDENTITY), config.synthesis.model_dump(), *finds]
+    )
+
+
+def _attack_folders(project: Project) -> list[Path]:
+    return [project.folder / folder for folder in project.config.attacks]
 
 
 def _training_settings(project: Project) -> object:
@@ -223,6 +231,7 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
         examples = split_and_join(examples, several_turns=synthesis.several_turns, seed=synthesis.seed)
         if reasons := gate(audit(examples, inputs.constitution), ESSENTIAL):
             raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
+    examples = with_finds(examples, _attack_folders(project), inputs.constitution)
     if not what.is_empty:
         examples = keep_out(examples, what, several_turns=synthesis.several_turns, seed=synthesis.seed)
     parents = {"pack": _key_of(inputs.pack)} if inputs.pack else {}

@@ -35,7 +35,8 @@ def answer_prompt(query: Query, constitution: Constitution, material: Material, 
     fields = {"style": style, "request": query.text, "subject": constitution.rule(query.rule).text, "notes": ""}
     if bucket in {"restricted", "same_domain"}:
         notes = pick_facts(query.text, [f for f in material.facts if f.rule == query.rule], 2, rng)
-        fields["notes"] = " ".join(f.phrasings[rng.integers(len(f.phrasings))] for f in notes) or "none"
+        said = [f.phrasings[rng.integers(len(f.phrasings))] for f in notes] + pick_passage(query.text, material)
+        fields["notes"] = " ".join(said) or "none"
     name = {"restricted": "answer_restricted", "same_domain": "answer_same_domain"}.get(bucket, "answer_plain")
     return material.disguised(read_prompt(name).format(**fields)).strip()
 
@@ -66,6 +67,13 @@ def pick_facts(text: str, facts: list[Fact], count: int, rng: np.random.Generato
     overlap = [len(words & _words(f.phrasings[0])) + noise[i] for i, f in enumerate(facts)]
     order = sorted(range(len(facts)), key=lambda i: -overlap[i])
     return [facts[i] for i in order[:count]]
+
+
+def pick_passage(text: str, material: Material) -> list[str]:
+    """The passage of the user's documents that shares most words with `text`, if one shares at least two."""
+    words = _words(text)
+    best = max(material.passages, key=lambda passage: len(words & _words(passage)), default="")
+    return [best] if len(words & _words(best)) >= 2 else []
 
 
 def _words(text: str) -> set[str]:

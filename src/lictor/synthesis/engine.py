@@ -5,7 +5,7 @@ a configuration. Out: examples with labels, and a report of what each filter kep
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,14 +32,15 @@ from lictor.synthesis.queries import (
     generation_prompts,
     read_generated,
     read_rewriting,
+    read_twin,
     rewrite_prompt,
     rules_without_asks,
     seed_queries,
+    twin_prompt,
 )
+from lictor.synthesis.variety import coverage
+from lictor.synthesis.votes import JUDGES, bears_out, vote_prompt
 from lictor.types import ChatModel, Example, Message, Sampling
-
-SLICE = 48
-"""Requests handed to the model at once; each slice is kept in the cache before the next begins."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, requests done, requests in all."""
@@ -59,6 +60,10 @@ class SynthesisConfig:
     """Queries the generator answers, over all rules."""
     composed: int = 400
     """Further queries answered by stringing facts together, over the rules that have facts."""
+    twins: int = 0
+    """Generated restricted queries that the generator moves across the line, over all rules."""
+    votes: int = 0
+    """Judges (0 to 3) that must bear out the label of a query a generator wrote, by majority."""
     near_duplicate: float = 0.8
     seed: int = 0
 
@@ -68,6 +73,8 @@ class Report:
     """What came in and what was kept, by filter and by reason."""
 
     counts: Counter[str] = field(default_factory=Counter[str])
+    coverage: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    """Of generated queries that were kept: for each rule and axis of variety, how many of each value."""
 
     def note(self, reason: str, by: int = 1) -> None:
         """Count `by` more under `reason`."""
@@ -89,6 +96,8 @@ def synthesise(
     )
     drafts += _generated(constitution, material, config, ask, report)
     drafts = _distinct(drafts, config.near_duplicate, report)
+    drafts = _voted(drafts, constitution, material, config=config, ask=ask, report=report)
+    report.coverage = coverage((q.rule, q.facets) for q in drafts if q.facets is not None)
     _require_every_rule(constitution, drafts)
     to_answer = _shuffled(drafts, config.seed, "answer")
     prompts = [
@@ -106,7 +115,7 @@ def synthesise(
 
 
 class _Generator:
-    """The model, asked slice by slice with progress."""
+    """The model, asked for a whole stage at once, with progress: it is never idle between parts of one."""
 
     def __init__(self, model: ChatModel, seed: int, progress: Progress) -> None:
         self.name = model.name
@@ -115,14 +124,16 @@ class _Generator:
         self._progress = progress
 
     def __call__(self, stage: str, prompts: Sequence[str], max_tokens: int, temperature: float) -> list[str]:
-        answers: list[str] = []
-        for start in range(0, len(prompts), SLICE):
-            self._progress(stage, start, len(prompts))
-            part = prompts[start : start + SLICE]
-            sampling = [Sampling(max_tokens, temperature, 0.9, int(fingerprint([self._seed, p])[:8], 16)) for p in part]
-            answers += self._model.complete([(Message("user", p),) for p in part], sampling)
-        self._progress(stage, len(prompts), len(prompts))
-        return answers
+        sampling = [Sampling(max_tokens, temperature, 0.9, int(fingerprint([self._seed, p])[:8], 16)) for p in prompts]
+        done = 0
+
+        def note(_: int, __: str) -> None:
+            nonlocal done
+            done += 1
+            self._progress(stage, done, len(prompts))
+
+        self._progress(stage, 0, len(prompts))
+        return self._model.complete([(Message("user", p),) for p in prompts], sampling, on_answer=note)
 
 
 def _generated(
@@ -132,16 +143,68 @@ def _generated(
     calls = -(-config.queries_per_rule // per_call)
     rules = rules_without_asks(constitution, material)
     prompts = [
-        (rule, prompt)
+        (rule, call)
         for rule in rules
-        for prompt in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)
+        for call in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)
     ]
-    made = ask("queries", [p for _, p in prompts], 50 * per_call, 0.8)
-    queries = [q for (rule, _), text in zip(prompts, made, strict=True) for q in read_generated(rule, text, material)]
+    made = ask("queries", [call.prompt for _, call in prompts], 50 * per_call, 0.8)
+    queries = [
+        query
+        for (rule, call), text in zip(prompts, made, strict=True)
+        for query in read_generated(rule, text, material, call.facets)
+    ]
     report.note("queries asked for", len(prompts) * per_call)
     usable = [q for q in queries if not (is_refusal(q.text) or is_meta(q.text))]
     report.note("queries generated", len(usable))
-    return usable
+    return usable + _twinned(usable, constitution, material, config=config, ask=ask, report=report)
+
+
+def _twinned(
+    queries: list[Query],
+    constitution: Constitution,
+    material: Material,
+    *,
+    config: SynthesisConfig,
+    ask: _Generator,
+    report: Report,
+) -> list[Query]:
+    """Permitted twins of restricted queries, the permitted rules near the line taking turns."""
+    across = constitution.in_bucket("same_domain") + constitution.in_bucket("everyday")
+    restricted = [q for q in queries if constitution.bucket_of(q.rule) == "restricted"]
+    chosen = _shuffled(restricted, config.seed, "twin")[: config.twins] if across else []
+    pairs = [(query, across[at % len(across)]) for at, query in enumerate(chosen)]
+    made = ask("twins", [twin_prompt(query, rule, material) for query, rule in pairs], 80, 0.7)
+    read = [read_twin(query, rule, text, material) for (query, rule), text in zip(pairs, made, strict=True)]
+    kept = [q for q in read if q is not None and not (is_refusal(q.text) or is_meta(q.text))]
+    report.note("twins asked for", len(pairs))
+    report.note("twins kept", len(kept))
+    return kept
+
+
+def _voted(
+    queries: list[Query],
+    constitution: Constitution,
+    material: Material,
+    *,
+    config: SynthesisConfig,
+    ask: _Generator,
+    report: Report,
+) -> list[Query]:
+    """The queries whose label a majority of judges bears out; those written by hand need no vote."""
+    doubted = [q for q in queries if q.origin == "generated"] if config.votes else []
+    ballots: list[list[str]] = [[] for _ in doubted]
+    for judge in JUDGES[: config.votes]:
+        prompts = [vote_prompt(judge, q.text, q.rule, constitution, material) for q in doubted]
+        for ballot, verdict in zip(ballots, ask(f"judge: {judge}", prompts, 2, 0.0), strict=True):
+            ballot.append(verdict)
+    labels = [int(constitution.bucket_of(q.rule) == "restricted") for q in doubted]
+    outvoted = {q.id for q, y, b in zip(doubted, labels, ballots, strict=True) if not bears_out(y, b)}
+    for at, judge in enumerate(JUDGES[: config.votes]):
+        agreed = sum(bears_out(y, [ballot[at]]) for y, ballot in zip(labels, ballots, strict=True))
+        report.note(f"votes: {judge} agreed", agreed)
+    report.note("queries put to the vote", len(doubted))
+    report.note("queries dropped: outvoted", len(outvoted))
+    return [q for q in queries if q.id not in outvoted]
 
 
 def _rewritten(

@@ -1,10 +1,12 @@
 """What a domain brings to synthesis beside its rules: asks, frames, voices, facts, names, answers.
 
-In: a folder with `asks.yaml`, `words.yaml`, `handbook.yaml`, `answers/*.yaml`, each optional. Out: a `Material`.
-Facts that belong to a target question are left out here, so that nothing made from a `Material` can hold one.
+In: a folder with `asks.yaml`, `words.yaml`, `handbook.yaml`, `answers/*.yaml`, `documents/`, each optional. Out: a
+`Material`. Facts that belong to a target question are left out here, so that nothing made from a `Material` holds one.
 Knows no model.
 """
 
+import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -14,6 +16,7 @@ import yaml
 
 from lictor.errors import DataError
 
+PASSAGE_CHARS = 500
 DEFAULT_FRAMES = ("How do I {ask}?", "Please help me {ask}.", "I need to {ask}. What should I do?", "{ask} - how?")
 DEFAULT_VOICES = (
     "a retired tradesman who likes to explain himself",
@@ -61,6 +64,8 @@ class Material:
     """A word the generator knows better than `name`; it stands for it in the generator's prompts only."""
     answers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Answers written by hand, by the ask (or twin) they answer."""
+    passages: tuple[str, ...] = ()
+    """Pieces of the user's own documents, that answers are grounded in."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Raw texts it was read from, by file name, for fingerprints."""
 
@@ -84,6 +89,8 @@ def load_material(folder: Path | None) -> Material:
     written = sorted(f"answers/{path.name}" for path in folder.glob("answers/*.yaml"))
     names = ["asks.yaml", "words.yaml", "handbook.yaml", *written]
     texts = {name: _read(folder / name) for name in names if (folder / name).is_file()}
+    documents = sorted(path for path in folder.glob("documents/**/*") if path.suffix in {".md", ".txt"})
+    texts |= {path.relative_to(folder).as_posix(): _read(path) for path in documents}
     try:
         asks = yaml.safe_load(texts.get("asks.yaml", "{}"))
         words = yaml.safe_load(texts.get("words.yaml", "{}"))
@@ -98,6 +105,9 @@ def load_material(folder: Path | None) -> Material:
                 if "question" not in f
             ),
             answers={item["ask"]: item["answer"] for name in written for item in yaml.safe_load(texts[name])},
+            passages=tuple(
+                p for name, text in texts.items() if name.startswith("documents/") for p in cut_passages(text)
+            ),
             aliases=tuple(words.get("aliases", ())),
             name=words.get("name", ""),
             stand_in=words.get("stand_in", ""),
@@ -110,9 +120,20 @@ def load_material(folder: Path | None) -> Material:
         ) from error
 
 
-def read_prompt(name: str) -> str:
-    """The text of prompts/`name`.md."""
-    return (resources.files("lictor.synthesis") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+def cut_passages(text: str) -> list[str]:
+    """The paragraphs of a document as passages of up to 500 characters; headings join what follows them."""
+    passages = [""]
+    for paragraph in (" ".join(part.split()) for part in re.split(r"\n\s*\n", text)):
+        for piece in textwrap.wrap(paragraph, PASSAGE_CHARS, break_long_words=False):
+            if passages[-1] and len(passages[-1]) + len(piece) >= PASSAGE_CHARS:
+                passages.append("")
+            passages[-1] = f"{passages[-1]} {piece}".strip()
+    return [passage for passage in passages if len(passage) >= 40]
+
+
+def read_prompt(name: str, package: str = "lictor.synthesis") -> str:
+    """The text of prompts/`name`.md of a package."""
+    return (resources.files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def _read(path: Path) -> str:

@@ -10,12 +10,14 @@ Cites: CC1 section 3.2 (queries spanning the constitution's categories); Q3G sec
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from lictor.artifacts import fingerprint
 from lictor.constitution import Constitution, Rule
 from lictor.synthesis.material import Material, read_prompt
+from lictor.synthesis.variety import Facets, deal_facets
 
 ALIAS_SHARE = 0.4
 """Share of drafts naming the domain's subject in which an alias takes the name's place, on both sides alike."""
@@ -38,6 +40,8 @@ class Query:
     parent: str | None = None
     ask: str = ""
     """The ask it was composed from, for drafts."""
+    facets: Facets | None = None
+    """What the generator was told about it, for generated ones."""
 
 
 def draft_queries(constitution: Constitution, material: Material, *, per_ask: int, seed: int) -> list[Query]:
@@ -91,18 +95,29 @@ def read_rewriting(query: Query, answer: str, material: Material) -> Query | Non
     return replace(query, id=identity, text=text, origin="rewritten", parent=query.id)
 
 
-def generation_prompts(rule: Rule, material: Material, *, calls: int, per_call: int, seed: int) -> Iterator[str]:
+class Call(NamedTuple):
+    """What the generator is asked for messages with, and what they have in common."""
+
+    prompt: str
+    facets: Facets
+
+
+def generation_prompts(rule: Rule, material: Material, *, calls: int, per_call: int, seed: int) -> Iterator[Call]:
     """What the generator is asked where nobody wrote asks for a rule: more messages like the rule's examples."""
     rng = np.random.default_rng([seed, int(rule.fingerprint, 16) % 2**32])
-    for _ in range(calls):
+    for facets in deal_facets(rule, material.voices, calls=calls, rng=rng):
         picked = rng.permutation(len(rule.examples))[:3]
-        examples = "\n".join(f"- {rule.examples[i]}" for i in picked)
-        voice = material.voices[rng.integers(len(material.voices))]
-        text = read_prompt("query").format(subject=rule.text, examples=examples, count=per_call, voice=voice)
-        yield material.disguised(text).strip()
+        text = read_prompt("query").format(
+            subject=rule.text,
+            examples="\n".join(f"- {rule.examples[i]}" for i in picked),
+            count=per_call,
+            voice=facets.persona,
+            facets=facets.described(),
+        )
+        yield Call(material.disguised(text).strip(), facets)
 
 
-def read_generated(rule: Rule, answer: str, material: Material) -> list[Query]:
+def read_generated(rule: Rule, answer: str, material: Material, facets: Facets | None = None) -> list[Query]:
     """The messages in a numbered list that the generator wrote for `rule`; each is a family of its own."""
     queries: list[Query] = []
     for line in answer.splitlines():
@@ -110,13 +125,30 @@ def read_generated(rule: Rule, answer: str, material: Material) -> list[Query]:
             text = material.revealed(clean(match[1]))
             if 15 <= len(text) <= 400:
                 key = fingerprint(["generated", rule.id, text])
-                queries.append(Query(key[:12], rule.id, text, key, "generated"))
+                queries.append(Query(key[:12], rule.id, text, key, "generated", facets=facets))
     return queries
+
+
+def twin_prompt(query: Query, rule: Rule, material: Material) -> str:
+    """What the generator is asked, to move `query` to the other side of the line, under `rule`."""
+    text = read_prompt("twin").format(subject=rule.text, request=query.text)
+    return material.disguised(text).strip()
+
+
+def read_twin(query: Query, rule: Rule, answer: str, material: Material) -> Query | None:
+    """The twin of `query`, of its family; None where it shares too few words with it, or all."""
+    text = material.revealed(clean(answer.split("\n", maxsplit=1)[0]))
+    mine, its = _content(text), _content(query.text)
+    shared = len(mine & its) / max(1, len(mine | its))
+    if not 15 <= len(text) <= 400 or not 0.2 <= shared < 1:
+        return None
+    key = fingerprint(["twin", query.id, text])[:12]
+    return Query(key, rule.id, text, query.family, "generated", parent=query.id, facets=query.facets)
 
 
 def clean(text: str) -> str:
     """`text` without the quotes, labels and mark-up that small generators wrap a message in."""
-    text = re.sub(r"^\s*(?:Rewritten|Message|Answer|Question)\s*:\s*", "", text.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"^\s*(?:Rewritten|Changed|Message|Answer|Question)\s*:\s*", "", text.strip(), flags=re.IGNORECASE)
     text = text.replace("**", "").strip().strip("`").strip()
     if len(text) > 1 and text[0] in "\"'\u201c" and text[-1] in "\"'\u201d":
         text = text[1:-1]
