@@ -32,11 +32,11 @@ from lictor.evaluation.questions import SLOT, Domain, load
 from lictor.evaluation.readings import facts_in
 from lictor.evaluation.results import record
 from lictor.evaluation.rubric import marks
-from lictor.evaluation.targets import Attack, WorstCaseTarget
+from lictor.evaluation.targets import WorstCaseTarget
 from lictor.llm.load import load_chat_model
 from lictor.llm.scripted import ScriptedModel
 from lictor.starter.folders import resolve
-from lictor.types import Conversation, Message, Sampling
+from lictor.types import Attack, Conversation, Message, Sampling
 
 DOMAIN = "starter:emberglass"
 INJECTIONS = Path(__file__).parent.parent / "tests" / "arena" / "injections.yaml"

@@ -20,7 +20,8 @@ from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataErro
 from lictor.llm.pacing import Limits
 from lictor.model.train import Labelled
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.stages import StageReport, plan, run, within_budget
+from lictor.pipeline.sequences import within_budget
+from lictor.pipeline.stages import StageReport, plan, run
 from lictor.testing import ask
 
 from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_project, write_rules

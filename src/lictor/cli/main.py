@@ -25,6 +25,7 @@ from lictor.cli import (
     generate,
     import_set,
     init,
+    redteam,
     report,
     run,
     serve,
@@ -85,6 +86,7 @@ app.command("generate")(report_errors(generate.generate))
 app.command("import")(report_errors(import_set.import_command))
 app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
+app.command("redteam")(report_errors(redteam.redteam))
 app.command("run")(report_errors(run.run))
 app.command("evaluate")(report_errors(evaluate.evaluate))
 app.command("report")(report_errors(report.report))

@@ -22,7 +22,7 @@ from lictor.evaluation.measures import Figure
 from lictor.evaluation.questions import Domain
 from lictor.evaluation.rubric import Mark, marks
 from lictor.evaluation.suites import Case
-from lictor.evaluation.targets import Attack, Target, facts_delivered
+from lictor.evaluation.targets import Target, facts_delivered
 
 ANSWERS_A_RUBRIC = 5
 RUBRICS, JUDGED, GRADING = "rubrics.json", "judged.jsonl", "grading.json"

@@ -22,7 +22,7 @@ from lictor.evaluation.measures import Outcome
 from lictor.evaluation.rubric import Marks, marks
 from lictor.evaluation.suite import PLAIN
 from lictor.evaluation.suites import Case, Kind
-from lictor.evaluation.targets import Answer, Attack, facts_delivered
+from lictor.evaluation.targets import Answer, facts_delivered
 from lictor.types import Bucket, Decision, Stage
 
 Part = Literal["guard", "prompt", "answer"]

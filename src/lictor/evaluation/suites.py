@@ -26,7 +26,6 @@ from lictor.evaluation.suite import (
     deal_strategies,
     ordinary_requests,
 )
-from lictor.evaluation.targets import Attack
 from lictor.evaluation.turns import LONG, TURNS, Shape
 from lictor.types import Bucket, Conversation, Example
 

@@ -6,9 +6,8 @@ again, so a second run does nothing and an edited rule redoes only what depends 
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,25 +23,23 @@ from lictor.dataset.imports import read_benign, shape_named
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, ConfigError, DataError
-from lictor.guard.tokens import encode
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.losses import inference_window
-from lictor.model.scorers import AnswerScorer, answer_ids
-from lictor.model.text import MAX_INPUT_TOKENS, input_ids
-from lictor.model.train import Labelled, TrainingConfig, train_head
+from lictor.model.train import TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.scoring import trace_all
+from lictor.pipeline.sequences import labelled, within_budget
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
-from lictor.types import Bucket, Example, Policy, Split
+from lictor.types import Bucket, Policy, Split
 
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
@@ -280,34 +277,6 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     )
     checkpoint.unlink(missing_ok=True)
     return manifest
-
-
-def labelled(examples: Sequence[Example], kind: HeadKind, backbone: Backbone, max_tokens: int) -> list[Labelled]:
-    """What a scorer of `kind` is trained on: distinct prompts in the task template, or distinct answers."""
-    found: dict[tuple[int, ...], int] = {}
-    tokenizer = AnswerScorer(backbone, new_head("stream", backbone)).tokenizer if kind == "stream" else None
-    for example in examples:
-        if tokenizer is None:
-            ids, label = input_ids(example.prompt, backbone.tokenizer, MAX_INPUT_TOKENS), example.prompt_label
-            ids = ids if len(ids) <= max_tokens else []
-        else:
-            ids = answer_ids(backbone, [t.id for t in encode(tokenizer, example.answer or "")])[:max_tokens]
-            label = example.answer_label
-        if len(ids) > 1 and label is not None:
-            found.setdefault(tuple(ids), label)
-    return [Labelled(ids, label) for ids, label in found.items()]
-
-
-def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
-    """As many sequences as fit: those of an earlier pool first, within a pool by what they hold alone."""
-    kept: list[Labelled] = []
-    spent = 0
-    for sequence in chain(*(sorted(pool, key=lambda s: fingerprint(list(s.token_ids))) for pool in pools)):
-        spent += len(sequence.token_ids)
-        if spent > budget_tokens:
-            break
-        kept.append(sequence)
-    return kept
 
 
 def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
