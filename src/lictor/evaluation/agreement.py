@@ -23,6 +23,7 @@ from lictor.evaluation.questions import Domain
 from lictor.evaluation.rubric import Mark, marks
 from lictor.evaluation.suites import Case
 from lictor.evaluation.targets import Target, facts_delivered
+from lictor.types import Attack
 
 ANSWERS_A_RUBRIC = 5
 RUBRICS, JUDGED, GRADING = "rubrics.json", "judged.jsonl", "grading.json"

@@ -23,7 +23,7 @@ from lictor.evaluation.rubric import Marks, marks
 from lictor.evaluation.suite import PLAIN
 from lictor.evaluation.suites import Case, Kind
 from lictor.evaluation.targets import Answer, facts_delivered
-from lictor.types import Bucket, Decision, Stage
+from lictor.types import Attack, Bucket, Decision, Stage
 
 Part = Literal["guard", "prompt", "answer"]
 """The guard as it is, or one of its stages alone."""

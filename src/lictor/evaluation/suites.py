@@ -27,7 +27,7 @@ from lictor.evaluation.suite import (
     ordinary_requests,
 )
 from lictor.evaluation.turns import LONG, TURNS, Shape
-from lictor.types import Bucket, Conversation, Example
+from lictor.types import Attack, Bucket, Conversation, Example
 
 Kind = Literal["attack", "permitted", "benign", "restricted"]
 """An attack on a question; a permitted request in the same wrapper; a benign or a restricted conversation as given."""
