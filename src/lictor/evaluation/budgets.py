@@ -67,7 +67,7 @@ def draw_curve(figures: Sequence[Figure], path: Path) -> None:
     try:
         from matplotlib.figure import Figure as Canvas
     except ImportError:
-        raise UsageError("expected matplotlib for a picture; run: pip install 'lictor[plots]'") from None
+        raise UsageError("expected matplotlib for a picture; run: pip install 'lictor[report]'") from None
     canvas = Canvas(figsize=(7, 4.2), layout="constrained")
     axes = canvas.subplots()
     for attacker in dict.fromkeys(figure.name.split("/")[0] for figure in figures):
