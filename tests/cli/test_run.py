@@ -128,7 +128,8 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(tiny: str, tmp_path: Path
     settings = yaml.safe_load((folder / "lictor.yaml").read_text())
     settings["training"]["epochs"] = 100_000
     (folder / "lictor.yaml").write_text(yaml.safe_dump(settings))
-    command = [sys.executable, "-c", "from lictor.cli.main import app; app()", "run", str(folder)]
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background jobs ignore it
+    command = [sys.executable, "-c", f"{listens}; from lictor.cli.main import app; app()", "run", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 (own code)
         deadline = time.monotonic() + 60
         while not list((folder).glob("runs/input-*.checkpoint")) and time.monotonic() < deadline:

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import ray
-import ray.data
+import ray  # pyright: ignore[reportMissingImports] -- an extra
+import ray.data  # pyright: ignore[reportMissingImports] -- as above
 
 from lictor.llm.load import chat_model_name, load_chat_model
 from lictor.llm.pacing import Limits
