@@ -93,4 +93,7 @@ def test_a_stream_decides_as_replay_does(
     if halted_at is None:
         assert outcome.decision.score == run_peak(trace, policy.debounce)
     else:
-        assert outcome.delivered == text[: tokens[max(0, halted_at - policy.hold_back)].start]
+        run = tokens[halted_at].start
+        before = [token.end for token in tokens if token.end <= run]  # of a character's tokens all end with it
+        kept_in = before[len(before) - policy.hold_back - 1] if len(before) > policy.hold_back else 0
+        assert outcome.delivered == text[: kept_in if policy.hold_back else run]
