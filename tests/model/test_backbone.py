@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import DynamicCache
 
 from lictor.errors import ModelNotFoundError
 from lictor.llm.local import load_causal_lm
 from lictor.model.backbone import Backbone, Cut, batches_by_length, pad_right
+from lictor.model.reading import Kept, read_on
 
 CUTS = [Cut(trunk, top) for top in range(1, 5) for trunk in range(top)]
 SEQUENCES = [[7, 250, 3, 3, 99], [12], [40, 41, 42, 43, 44, 45, 46, 47, 48]]
@@ -38,15 +38,16 @@ def test_trunk_and_top_are_the_whole_model(tiny: str, cut: Cut) -> None:
 
 @pytest.mark.parametrize("cut", [Cut(0, 4), Cut(2, 3), Cut(3, 4)], ids=str)
 def test_state_replaces_reading_again(tiny: str, cut: Cut) -> None:
-    """Reading token by token with state gives what one pass over the whole gives."""
-    backbone, top = Backbone(tiny, cut, "fp32"), None
+    """Reading token by token with what was kept gives what one pass over the whole gives."""
+    backbone = Backbone(tiny, cut, "fp32")
     top = backbone.fresh_top()
     ids = torch.tensor([SEQUENCES[2]])
-    trunk_state, top_state = DynamicCache(), DynamicCache()
+    low, high = Kept(), Kept()
 
     with torch.inference_mode():
         whole = top(backbone.read(ids))
-        parts = [top(backbone.read(ids[:, i : i + 1], None, trunk_state), None, top_state) for i in range(ids.shape[1])]
+        read = (read_on(backbone.trunk, backbone.embed(ids[:, [i]]), [low], [1]) for i in range(ids.shape[1]))
+        parts = [read_on(top, hidden, [high], [1]) for hidden in read]
 
     assert (torch.cat(parts, 1) - whole).abs().max() < 1e-4
 

@@ -39,13 +39,33 @@ class Layers(nn.Module):
         part.layers = nn.ModuleList(decoder.layers[start:stop])  # pyright: ignore[reportArgumentType, reportIndexIssue, reportCallIssue] -- the stub knows no layers
         for at, layer in enumerate(cast("list[Any]", part.layers)):
             layer.self_attn.layer_idx = at
+        self.depth = stop - start
         if not is_last:
             part.norm = nn.Identity()
         self.decoder = cast("nn.Module", part)
 
-    def forward(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
-        """Hidden states after these layers. Shapes: (batch, seq, hidden); `mask` (batch, seen + seq), 1 = a token."""
-        out: Any = self.decoder(inputs_embeds=hidden, attention_mask=mask, cache=state, use_cache=state is not None)
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Tensor | None = None,
+        state: DynamicCache | None = None,
+        places: Tensor | None = None,
+    ) -> Tensor:
+        """Hidden states after these layers, (batch, seq, hidden).
+
+        Args:
+            hidden: (batch, seq, hidden).
+            mask: (batch, seq), 1 where a token is; or what is added to attention scores, (batch, 1, seq, seen + seq).
+            state: Keys and values of tokens seen before; takes the new ones.
+            places: (batch, seq) positions, from 0; counted on from `state` where none are given.
+        """
+        out: Any = self.decoder(
+            inputs_embeds=hidden,
+            attention_mask=mask,
+            position_ids=places,
+            cache=state,
+            use_cache=state is not None,
+        )
         return out.last_hidden_state
 
 
@@ -92,10 +112,10 @@ class Backbone:
         return top
 
     @torch.inference_mode()
-    def read(self, token_ids: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
+    def read(self, token_ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Trunk activations of tokens: (batch, seq) ids to (batch, seq, hidden), on its own device."""
         mask = None if mask is None else mask.to(self.device)
-        return self.trunk(self.embed(token_ids.to(self.device)), mask, state)
+        return self.trunk(self.embed(token_ids.to(self.device)), mask)
 
     def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[Tensor]:
         """Trunk activations of whole sequences, each (its length, hidden) in bf16 on the CPU, in the order given.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from lictor.model.backbone import Backbone, Layers
 
@@ -33,14 +32,14 @@ class Head(nn.Module):
             self.value.weight.copy_(direction[None])
             self.value.bias.zero_()
 
-    def forward(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
+    def forward(self, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
         """Trunk activations (batch, seq, hidden) to logits (batch, seq)."""
-        return self.read(self.layers(hidden, mask, state))
+        return self.read(self.layers(hidden, mask))
 
-    def layers(self, hidden: Tensor, mask: Tensor | None = None, state: DynamicCache | None = None) -> Tensor:
+    def layers(self, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
         """Trunk activations to the final, normed hidden states, both (batch, seq, hidden)."""
         at = next(self.top.parameters())
-        return self.top(hidden.to(at), None if mask is None else mask.to(at.device), state)
+        return self.top(hidden.to(at), None if mask is None else mask.to(at.device))
 
     def read(self, final: Tensor) -> Tensor:
         """Final hidden states to logits, (batch, seq, hidden) to (batch, seq); in float32, so that few logits tie."""

@@ -6,15 +6,13 @@ probes is `types.StreamScorer` itself, since a session is fed token by token and
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import DynamicCache
 
 from lictor.errors import ScoringError
-from lictor.model.backbone import Backbone, Layers, batches_by_length, pad_right
+from lictor.model.backbone import Backbone, batches_by_length, pad_right
 from lictor.model.heads import Head
+from lictor.model.reading import REACH, Kept, read_on
 from lictor.model.smoothing import SlidingMean
 from lictor.model.text import MAX_INPUT_TOKENS, SegmentTokenizer, input_ids
 from lictor.types import Context, Conversation, ScoringSession, Tokenizer
@@ -91,56 +89,53 @@ class AnswerScorer:
     def score_many(self, answers: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[list[float]]:
         """Per-token logits of many whole answers, given as token ids, in batches of like length."""
         found: list[list[float]] = [[] for _ in answers]
-        start = _start(self._backbone)
-        for batch in batches_by_length([len(a) + 1 for a in answers], batch_tokens):
-            ids, mask = pad_right([[start, *answers[i]] for i in batch])
+        short = [i for i, answer in enumerate(answers) if len(answer) < REACH]
+        for batch in batches_by_length([len(answers[i]) + 1 for i in short], batch_tokens):
+            ids, mask = pad_right([answer_ids(self._backbone, answers[short[row]]) for row in batch])
             logits = self._head(self._backbone.read(ids, mask), mask)
-            for row, i in enumerate(batch):
+            for row, at in enumerate(batch):
+                i = short[at]
                 found[i] = SlidingMean(self._window).read(logits[row, 1 : len(answers[i]) + 1].tolist())
+        for i in set(range(len(answers))).difference(short):
+            found[i] = list(self.open(()).score(answers[i]))
         return found
 
 
 class AnswerSession:
-    """One answer being read: the state of trunk and top layers after the tokens so far."""
+    """One answer being read: what trunk and top layers keep of the tokens so far."""
 
     def __init__(self, backbone: Backbone, head: Head, window: int) -> None:
         self._backbone = backbone
         self._head = head
         self._mean = SlidingMean(window)
-        self._trunk_state = DynamicCache()
-        self._top_state = DynamicCache()
-        self._seen = 0
+        self._trunk = Kept()
+        self._top = Kept()
 
-    @torch.inference_mode()
     def score(self, token_ids: Sequence[int]) -> Sequence[float]:
         """One logit per token, reading on from the last call.
 
         Raises:
             ScoringError: More tokens than the backbone was made for, or the model failed.
         """
-        opening = [] if self._seen else [_start(self._backbone)]
-        ids = [*opening, *token_ids]
-        if self._seen + len(ids) > self._backbone.max_tokens:
+        if not self.fits(len(token_ids)):
             raise ScoringError(
                 f"the answer is over {self._backbone.max_tokens} tokens, the most the stream scorer reads",
                 reason="answer_too_long",
             )
+        parts = [token_ids[at : at + PASS_TOKENS] for at in range(0, len(token_ids), PASS_TOKENS)]
         try:
-            hidden = self._backbone.read(torch.tensor([ids]), None, self._trunk_state)
-            logits = self._head(hidden, None, self._top_state)[0, len(opening) :]
+            return [logit for part in parts for logit in self.score_together([self], [part])[0]]
         except RuntimeError as error:
             raise ScoringError(f"the stream scorer failed: {error}") from error
-        self._seen += len(ids)
-        return self._mean.read(logits.tolist())
 
     @property
     def seen(self) -> int:
         """Tokens read so far, the start token included."""
-        return self._seen
+        return self._trunk.seen
 
-    def joins(self, count: int) -> bool:
-        """Whether its next `count` tokens may be read in a batch."""
-        return self._seen <= BATCH_PAST_TOKENS and self._seen + count < self._backbone.max_tokens
+    def fits(self, count: int) -> bool:
+        """Whether `count` more tokens stay within what the backbone was made for."""
+        return max(self.seen, 1) + count <= self._backbone.max_tokens
 
     @property
     def family(self) -> tuple[int, int]:
@@ -154,30 +149,21 @@ class AnswerSession:
     ) -> list[Sequence[float]]:
         """`score` of several sessions of one family, each short of the backbone's longest answer, in one pass."""
         backbone, head = sessions[0]._backbone, sessions[0]._head
-        past = [session._seen for session in sessions]
-        opening = [[] if seen else [_start(backbone)] for seen in past]
+        opening = [[] if session.seen else [_start(backbone)] for session in sessions]
         ids, fresh = pad_right([[*o, *t] for o, t in zip(opening, token_ids, strict=True)])
-        longest = max(past)
-        kept = torch.tensor([[0] * (longest - seen) + [1] * seen for seen in past], dtype=fresh.dtype)
-        mask = torch.cat([kept, fresh], dim=1)  # (batch, longest + new)
-        places = torch.tensor(past)[:, None] + torch.arange(ids.shape[1])
         counts = fresh.sum(-1).tolist()
-        hidden = backbone.embed(ids)
-        hidden = _read_on(backbone.trunk, hidden, [s._trunk_state for s in sessions], counts, mask=mask, places=places)
-        hidden = hidden.to(next(head.top.parameters()).dtype)
-        final = _read_on(head.top, hidden, [s._top_state for s in sessions], counts, mask=mask, places=places)
-        logits = head.read(final)
-        for session, count in zip(sessions, counts, strict=True):
-            session._seen += count
+        hidden = read_on(backbone.trunk, backbone.embed(ids.to(backbone.device)), [s._trunk for s in sessions], counts)
+        hidden = hidden.to(next(head.top.parameters()))
+        logits = head.read(read_on(head.top, hidden, [s._top for s in sessions], counts))
         return [
             session._mean.read(logits[row, len(o) : len(o) + len(t)].tolist())
             for row, (session, o, t) in enumerate(zip(sessions, opening, token_ids, strict=True))
         ]
 
 
+PASS_TOKENS = 512
+"""Most tokens of one answer in one pass."""
 BATCH_SESSIONS = 16
-BATCH_PAST_TOKENS = 512
-"""Longest answer that is read in a batch: beyond it, joining the states costs more than one pass saves."""
 
 
 def score_batch(
@@ -190,8 +176,8 @@ def score_batch(
     found: dict[int, Sequence[float] | Exception] = {}
     groups: dict[tuple[int, ...], list[int]] = {}
     for at, (session, ids) in enumerate(zip(sessions, token_ids, strict=True)):
-        if isinstance(session, AnswerSession) and session.joins(len(ids)):
-            alike = *session.family, session.seen.bit_length(), len(ids).bit_length()
+        if isinstance(session, AnswerSession) and session.fits(len(ids)) and len(ids) <= PASS_TOKENS:
+            alike = *session.family, min(session.seen, REACH).bit_length(), len(ids).bit_length()
             groups.setdefault(alike, []).append(at)
         else:
             found[at] = _attempt(session, token_ids[at])
@@ -220,48 +206,6 @@ def _score_alike(
         return AnswerSession.score_together(sessions, token_ids)
     except RuntimeError as error:
         return [ScoringError(f"the stream scorer failed: {error}")] * len(sessions)
-
-
-def _read_on(
-    layers: Layers,
-    hidden: Tensor,
-    states: Sequence[DynamicCache],
-    counts: Sequence[int],
-    *,
-    mask: Tensor,
-    places: Tensor,
-) -> Tensor:
-    """Hidden states after `layers`, every row reading on from its own state; the states take their new tokens."""
-    longest = mask.shape[1] - hidden.shape[1]
-    decoder: Any = layers.decoder
-    joined = DynamicCache()
-    depth = len(decoder.layers)
-    for layer in range(depth if longest else 0):
-        joined.update(*_join(states, layer, longest), layer)
-    out: Any = decoder(inputs_embeds=hidden, attention_mask=mask, position_ids=places, cache=joined, use_cache=True)
-    for layer in range(depth):
-        keys, values = _tensors(joined, layer)
-        for row, (state, count) in enumerate(zip(states, counts, strict=True)):
-            new = slice(longest, longest + count)
-            state.update(keys[row : row + 1, :, new].clone(), values[row : row + 1, :, new].clone(), layer)
-    return out.last_hidden_state
-
-
-def _join(states: Sequence[DynamicCache], layer: int, longest: int) -> tuple[Tensor, Tensor]:
-    """Keys and values of several answers, padded on the left: (batch, heads, longest, size) each."""
-    filled = [(row, *_tensors(state, layer)) for row, state in enumerate(states) if state.get_seq_length()]
-    _, first, _ = filled[0]
-    keys = first.new_zeros(len(states), first.shape[1], longest, first.shape[3])
-    values = keys.clone()
-    for row, k, v in filled:
-        keys[row, :, longest - k.shape[2] :] = k[0]
-        values[row, :, longest - k.shape[2] :] = v[0]
-    return keys, values
-
-
-def _tensors(state: DynamicCache, layer: int) -> tuple[Tensor, Tensor]:
-    held: Any = state.layers[layer]
-    return held.keys, held.values
 
 
 def answer_ids(backbone: Backbone, token_ids: Sequence[int]) -> list[int]:
