@@ -81,16 +81,29 @@ def test_a_second_run_asks_for_nothing(tmp_path: Path) -> None:
     assert 0 < larger.paid <= 6
 
 
-def test_a_rule_without_a_usable_query_is_an_error(tmp_path: Path) -> None:
-    """A generator that refuses leaves rules empty: the run stops and names them."""
+def test_a_generator_that_cannot_write_queries_stops_the_run_at_once(tmp_path: Path) -> None:
+    """After one call a rule, before the rest is asked for."""
+    calls = 0
 
     def refuse(_conversation: Conversation, _sampling: Sampling) -> str:
+        nonlocal calls
+        calls += 1
         return "1. I'm sorry, but I can't help with writing such messages."
 
-    config = replace(CONFIG, per_ask=0)
+    with pytest.raises(GenerationError, match=r"scripted cannot write .*: in a trial, 0 of 10 asked for"):
+        run(tmp_path, ScriptedModel(refuse), replace(CONFIG, queries_per_rule=50))
 
-    with pytest.raises(GenerationError, match="no usable query for: ring;"):
-        run(tmp_path, ScriptedModel(refuse), config)
+    assert calls == 2
+
+
+def test_a_rule_with_too_few_queries_is_an_error(tmp_path: Path) -> None:
+    """A generator that repeats itself leaves rules nearly empty: the run stops before answers, and names them."""
+
+    def repeat(_conversation: Conversation, _sampling: Sampling) -> str:
+        return "1. How loud does a bell ring in a tower?\n2. How loud does a bell ring in a tower?"
+
+    with pytest.raises(GenerationError, match=r"fewer than 5 different usable queries: soup \(2\)"):
+        run(tmp_path, ScriptedModel(repeat), replace(CONFIG, per_ask=5))
 
 
 def test_refusals_loops_and_chatter_are_dropped(tmp_path: Path) -> None:
@@ -102,7 +115,14 @@ def test_refusals_loops_and_chatter_are_dropped(tmp_path: Path) -> None:
     }
 
     for reason, text in bad.items():
-        examples, report = run(tmp_path, ScriptedModel(lambda _c, _s, text=text: text), replace(CONFIG, composed=0))
+        writes = Generator()
+
+        def answer(
+            conversation: Conversation, sampling: Sampling, *, text: str = text, writes: Generator = writes
+        ) -> str:
+            return writes(conversation, sampling) if sampling.max_tokens == 250 else text
+
+        examples, report = run(tmp_path, ScriptedModel(answer), replace(CONFIG, composed=0))
 
         assert [e for e in examples if e.answer is not None] == []
         assert report.counts[f"answers dropped: {reason}"] == 12

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from lictor.artifacts import fingerprint
-from lictor.constitution import Constitution
+from lictor.constitution import Constitution, Rule
 from lictor.errors import GenerationError
 from lictor.synthesis.answers import answer_prompt, compose_answer, read_answer
 from lictor.synthesis.dedupe import keep_distinct
@@ -27,6 +27,7 @@ from lictor.synthesis.filters import (
 )
 from lictor.synthesis.material import Material
 from lictor.synthesis.queries import (
+    Call,
     Query,
     draft_queries,
     generation_prompts,
@@ -41,6 +42,12 @@ from lictor.synthesis.queries import (
 from lictor.synthesis.variety import coverage
 from lictor.synthesis.votes import JUDGES, bears_out, vote_prompt
 from lictor.types import ChatModel, Example, Message, Sampling
+
+LEAST_USABLE = 0.2
+"""Share of the queries in a trial that must be usable."""
+
+LEAST_QUERIES = 5
+"""Queries of a rule, at least; with fewer, some split has none."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, requests done, requests in all."""
@@ -87,7 +94,7 @@ def synthesise(
     """Labelled examples of both sides of every rule: prompts, and prompts with answers.
 
     Raises:
-        GenerationError: The generator left a rule with no usable query.
+        GenerationError: The generator cannot write queries, or left a rule with too few.
     """
     report = Report()
     ask = _Generator(model, config.seed, progress)
@@ -139,24 +146,41 @@ class _Generator:
 def _generated(
     constitution: Constitution, material: Material, config: SynthesisConfig, ask: _Generator, report: Report
 ) -> list[Query]:
+    """Usable queries of the rules without asks: one call a rule first, to learn whether the generator can do it.
+
+    Raises:
+        GenerationError: It can not.
+    """
     per_call = 5
     calls = -(-config.queries_per_rule // per_call)
-    rules = rules_without_asks(constitution, material)
-    prompts = [
-        (rule, call)
-        for rule in rules
-        for call in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)
+    planned = [
+        [(rule, call) for call in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)]
+        for rule in rules_without_asks(constitution, material)
     ]
-    made = ask("queries", [call.prompt for _, call in prompts], 50 * per_call, 0.8)
-    queries = [
-        query
-        for (rule, call), text in zip(prompts, made, strict=True)
-        for query in read_generated(rule, text, material, call.facets)
-    ]
-    report.note("queries asked for", len(prompts) * per_call)
-    usable = [q for q in queries if not (is_refusal(q.text) or is_meta(q.text))]
+
+    def made(stage: str, wanted: list[tuple[Rule, Call]]) -> list[Query]:
+        texts = ask(stage, [call.prompt for _, call in wanted], 50 * per_call, 0.8)
+        found = [
+            query
+            for (rule, call), text in zip(wanted, texts, strict=True)
+            for query in read_generated(rule, text, material, call.facets)
+        ]
+        report.note("queries asked for", len(wanted) * per_call)
+        return [q for q in found if not (is_refusal(q.text) or is_meta(q.text))]
+
+    usable = made("queries: trial", [call for own in planned for call in own[:1]])
+    _require_a_fit_generator(len(usable), report.counts["queries asked for"], ask.name)
+    usable += made("queries", [call for own in planned for call in own[1:]])
     report.note("queries generated", len(usable))
     return usable + _twinned(usable, constitution, material, config=config, ask=ask, report=report)
+
+
+def _require_a_fit_generator(usable: int, asked: int, name: str) -> None:
+    if usable < LEAST_USABLE * asked:
+        raise GenerationError(
+            f"{name} cannot write the messages this constitution needs: in a trial, {usable} of {asked} asked for were "
+            f"usable, expected {LEAST_USABLE:.0%} or more; write asks for the rules, or use a larger generator"
+        )
 
 
 def _twinned(
@@ -273,10 +297,10 @@ def _distinct(queries: list[Query], threshold: float, report: Report) -> list[Qu
 
 
 def _require_every_rule(constitution: Constitution, queries: list[Query]) -> None:
-    found = {q.rule for q in queries}
-    if missing := [rule.id for rule in constitution.rules if rule.id not in found]:
+    found = Counter(q.rule for q in queries)
+    if few := [f"{r.id} ({found[r.id]})" for r in constitution.rules if found[r.id] < LEAST_QUERIES]:
         raise GenerationError(
-            f"the generator gave no usable query for: {', '.join(missing)}; "
+            f"rules with fewer than {LEAST_QUERIES} different usable queries: {', '.join(few)}; "
             "give these rules 3 or more examples, write asks for them, or use a larger generator"
         )
 
