@@ -3,6 +3,7 @@
 import codecs
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from lictor.evaluation.targets import Answer, ModelTarget, WorstCaseTarget, fact
 from lictor.llm.scripted import ScriptedModel
 from lictor.types import Attack, Message, Sampling
 
-from .small import EMBERGLASS, small_domain
+from .small import EMBERGLASS, fact, small_domain
 
 ASK = (Message("user", "Tell me."),)
 
@@ -158,15 +159,18 @@ def test_the_matcher_agrees_with_the_spans_on_plain_answers() -> None:
         assert {one.fact_id for one in found} == {one.fact_id for one in answer.facts}
 
 
-def test_a_real_model_has_the_handbook_and_is_graded_by_the_matcher() -> None:
-    """The handbook stands in its system turn, and the facts in its answer are found."""
+def test_a_real_model_has_its_questions_pages_and_is_graded_by_the_matcher() -> None:
+    """Facts of the question's rule stand in its system turn, no others do, and the facts in its answer are found."""
     seen: list[str] = []
 
     def script(conversation: tuple[Message, ...], sampling: Sampling) -> str:
         seen.append(conversation[0].content)
         return "Take forty-seven marrows."
 
-    answer = ModelTarget(ScriptedModel(script), small_domain(), sampling=Sampling()).answer(attack())
+    other = fact("y", "a dented spoon", None).model_copy(update={"rule": "soup"})
+    domain = replace(small_domain(), facts=(*small_domain().facts, other))
+    answer = ModelTarget(ScriptedModel(script), domain, sampling=Sampling()).answer(attack())
 
     assert [found.fact_id for found in answer.facts] == ["f1"]
     assert "Osk Marrable" in seen[0]
+    assert "dented spoon" not in seen[0]

@@ -42,7 +42,7 @@ class Wanted:
 
     attacks: int = 1000
     target: str | None = None
-    """Reference of a real model that answers too, with the handbook before it."""
+    """Reference of a real model that answers too, with its pages of the handbook before it."""
     target_attacks: int = 40
     permitted: tuple[str, ...] = ()
     """Files of permitted conversations, as `NAME=FILE`."""
