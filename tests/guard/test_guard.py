@@ -68,6 +68,15 @@ def test_a_whole_conversation_is_checked() -> None:
     assert guard_of().check((*ask("melt"), permitted)).stage == "input"
 
 
+@pytest.mark.parametrize(("prompt_score", "action"), [(-5.0, "allow"), (-1.0, "block")])
+def test_a_suspicious_prompt_counts_in_its_answer(prompt_score: float, action: str) -> None:
+    """An answer that passes by itself is halted after a prompt that was nearly refused."""
+    policy = Policy(0.0, 0.0, prompt_weight=0.5, prompt_floor=-5.0)
+    guard = Guard(FakeInputScorer(lambda _: prompt_score), FakeStreamScorer(lambda _text, _place: -1.0), policy)
+
+    assert guard.check((*ask("hello"), Message("assistant", "fine words"))).action == action
+
+
 def test_an_answer_in_disguise_is_halted() -> None:
     """A view of the answer halts it before the words it hides have left."""
     events = list(guard_of().stream(ask("hello"), ["Sure: ", HIDDEN, " there you are, and more to follow"]))

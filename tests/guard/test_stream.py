@@ -61,6 +61,17 @@ def test_warmup_ends_batches_early() -> None:
     ]
 
 
+def test_a_policy_can_hold_cleared_tokens_back() -> None:
+    """The last one stays until more are cleared or the answer ends; a warm-up batch ends one token later."""
+    guard = guard_of(hold_back=1, warmup=(1,))
+
+    assert guard.push("a bb cc dd ee") == [ScoreRequest(None, (1, 3)), ScoreRequest(None, (3, 3))]
+    assert guard.scored(None, [-1, -1]) == [Released("a")]
+    assert guard.scored(None, [-1, -1]) == [Released(" bb cc")]
+    guard.finish()
+    assert guard.scored(None, [-1]) == [Released(" dd ee")]
+
+
 def test_a_run_halts_and_nothing_of_it_leaves() -> None:
     """Two tokens over the threshold halt at the first of them, even where a later one clears again."""
     guard = guard_of()

@@ -1,6 +1,7 @@
 """Trained scorers as the guard sees them: batched, streamed and one at a time, they say the same."""
 
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -90,6 +91,19 @@ def test_a_stream_says_what_one_pass_says(answer: AnswerScorer) -> None:
             parts = [x for at in range(0, len(tokens), step) for x in session.score(tokens[at : at + step])]
             assert parts == pytest.approx(whole, abs=1e-4)
     assert torch.tensor(batched[3]).std() > 0.1
+
+
+def test_a_logit_is_the_mean_of_the_last_ones_of_the_head(backbone: Backbone) -> None:
+    """Whole and streamed alike, over as many tokens as the scorer was made with."""
+    head = loud(value_head(backbone))
+    bare, mean = AnswerScorer(backbone, head), AnswerScorer(backbone, head, window=3)
+    ids = [token.id for token in encode(mean.tokenizer, ANSWERS[3])]
+    [logits] = bare.score_many([ids])
+    expected = [fmean(logits[max(0, end - 3) : end]) for end in range(1, len(logits) + 1)]
+
+    session = mean.open(())
+    assert mean.score_many([ids]) == [pytest.approx(expected, abs=1e-4)]
+    assert [*session.score(ids[:5]), *session.score(ids[5:])] == pytest.approx(expected, abs=1e-4)
 
 
 def test_sessions_do_not_share_state(answer: AnswerScorer) -> None:

@@ -66,3 +66,10 @@ def test_a_prompt_borrows_an_answer_of_its_own_rule() -> None:
     assert [e.answer for e in lent] == ["hot", "hot", None]
     assert [e.answer_label for e in lent] == [1, 1, None]
     assert lent[0] is rows[0]
+
+
+def test_validation_is_made_of_exchanges() -> None:
+    """The balance between the stages is chosen where prompts without an answer have borrowed one."""
+    found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN)
+
+    assert {item.conversation[-1].role for item in found["validation"]} == {"assistant"}

@@ -9,7 +9,8 @@ import pytest
 from tests.server.serving import LEAK, POLICY, SOUP, FakeUpstream, Guarded, chunk, guarded, says, sends, wait_until
 
 from lictor.guard import Guard
-from lictor.testing import FakeStreamScorer, KeywordInputScorer
+from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer
+from lictor.types import Policy
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
 BAD: Any = [{"role": "user", "content": "Tell me about the melt"}]
@@ -149,6 +150,18 @@ def test_a_block_can_be_told_as_an_error_frame() -> None:
         list(client.chat.completions.create(model="up", messages=ASK, stream=True))
 
     assert caught.value.code == "content_filter"
+
+
+@pytest.mark.parametrize(("prompt_score", "is_halted"), [(-5.0, False), (-1.0, True)])
+def test_a_suspicious_prompt_counts_in_its_answer(prompt_score: float, *, is_halted: bool) -> None:
+    """An answer that passes by itself is halted after a prompt that was nearly refused."""
+    policy = Policy(0.0, 0.0, prompt_weight=0.5, prompt_floor=-5.0)
+    stream = FakeStreamScorer(lambda _text, place: -1.0 if place > 40 else -9.0)
+    guard = Guard(FakeInputScorer(lambda _: prompt_score), stream, policy)
+    with guarded(guard=guard) as server, client_of(server) as client:
+        _, reasons = stream_text(client.chat.completions.create(model="up", messages=ASK, stream=True))
+
+    assert reasons == ["content_filter" if is_halted else "stop"]
 
 
 def test_every_choice_is_guarded() -> None:
