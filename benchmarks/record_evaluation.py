@@ -1,7 +1,7 @@
 """Put the figures of an evaluation into docs/results.json, from which docs/results.md is made.
 
-In: the folder of a finished evaluation, and the command that made it. Out: the file's rows `evaluation/GUARD/...`; by
-family, rule and question the folder's report says more.
+In: the folder of a finished evaluation, and the command that made it. Out: the file's rows `evaluation/GUARD/...`,
+counted anew from the folder's records; by family, rule and question the folder's report says more.
 
     python benchmarks/record_evaluation.py demo/evaluation --command "lictor evaluate demo --attacks 10000"
 """
@@ -12,8 +12,10 @@ from pathlib import Path
 
 from lictor.errors import DataError
 from lictor.evaluation.evaluate import read_plan
+from lictor.evaluation.records import covered_by, marks_of
 from lictor.evaluation.report import names_in, read_evaluated
 from lictor.evaluation.results import record
+from lictor.evaluation.tables import figures
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.json"
 DETAIL = ("family/", "rule/", "question/", "wrapper_matched/", "recall/rule/")
@@ -24,15 +26,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--command", required=True, help="what measures the figures again")
+    parser.add_argument("--only", default="", help="record no figure without this in its name")
     options = parser.parse_args()
     cases = read_plan(options.folder)["cases"]
     for name in names_in(options.folder):
         evaluated = read_evaluated(options.folder, name)
         if len(evaluated.records) != cases:
             raise DataError(f"{options.folder}: {name}: expected all {cases} cases, got {len(evaluated.records)}")
-        figures = [figure for figure in evaluated.figures.values() if not figure.name.startswith(DETAIL)]
-        record(RESULTS, [replace(f, name=f"evaluation/{name}/{f.name}") for f in figures], options.command)
-        print(f"{name}: {len(figures)} figures")
+        counted = figures(evaluated.records, marks_of(covered_by(evaluated.records)), evaluated.policy)
+        kept = [f for f in counted if options.only in f.name and not f.name.startswith(DETAIL)]
+        record(RESULTS, [replace(f, name=f"evaluation/{name}/{f.name}") for f in kept], options.command)
+        print(f"{name}: {len(kept)} figures")
 
 
 if __name__ == "__main__":

@@ -148,13 +148,15 @@ def test_leaks_without_a_halt_are_unknown() -> None:
 
 
 def test_universality_is_the_best_single_strategy() -> None:
-    """Questions answered by different strategies are not added up."""
+    """Questions answered by different strategies are not added up; each figure has an interval of its own."""
     outcomes = [outcome(4, of=attack(f"q{i}", strategy="a")) for i in range(3)]
     outcomes += [outcome(0, of=attack(f"q{i}", strategy="a")) for i in range(3, 5)]
     outcomes += [outcome(4 if i == 4 else 0, of=attack(f"q{i}", strategy="b")) for i in range(5)]
-    figure = universality(outcomes, "full")
+    best, median = universality(outcomes, "full", rng=np.random.default_rng(0))
 
-    assert (figure.value, figure.low, figure.high, figure.n) == (3, 2.0, 5, 2)
+    low, high = exact(3, 5, 1 - 0.05 / 2)
+    assert (best.value, best.low, best.high, best.n) == (3, 5 * low, 5 * high, 5)
+    assert (median.name, median.value, median.low, median.high, median.n) == ("universality/full/median", 2, 1, 3, 2)
 
 
 def test_wrapper_matched_rates_are_apart_for_each_family() -> None:

@@ -11,9 +11,8 @@ import numpy as np
 
 from lictor.arena.events import Graded
 from lictor.arena.state import State
+from lictor.calibration.intervals import resampled
 from lictor.evaluation.measures import Figure
-
-RESAMPLES = 2000
 
 
 class PointPair(NamedTuple):
@@ -79,10 +78,8 @@ def kappa_figure(state: State, *, rng: np.random.Generator) -> Figure | None:
     value = _kappa_of(found)
     if value is None:
         return None
-    drawn = (rng.integers(len(found), size=len(found)) for _ in range(RESAMPLES))
-    resampled = [k for picks in drawn if (k := _kappa_of([found[at] for at in picks])) is not None]
-    low, high = np.quantile(resampled, [0.025, 0.975]) if resampled else (-1.0, 1.0)
-    return Figure("grading/kappa", value, float(low), float(high), sum(map(len, found)), "kappa")
+    drawn = resampled(lambda at: _kappa_of([found[i] for i in at]), len(found), rng=rng) or (-1.0, 1.0)
+    return Figure("grading/kappa", value, *drawn, sum(map(len, found)), "kappa")
 
 
 def _kappa_of(groups: Sequence[Sequence[PointPair]]) -> float | None:

@@ -1,9 +1,10 @@
 """Intervals for shares: exact for counts, by resampling for attempts that share a question or a strategy.
 
-In: counts, or outcomes with the clusters they belong to. Out: bounds in 0..1. Knows nothing of scores or guards.
+In: counts, outcomes with the clusters they belong to, or a statistic of drawn units. Out: bounds. Knows nothing of
+scores or guards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from lictor.errors import CalibrationError
 
 
 class Interval(NamedTuple):
-    """Both ends of an interval for a share, in 0..1."""
+    """Both ends of an interval; those of a share are in 0..1."""
 
     low: float
     high: float
@@ -134,6 +135,31 @@ def clustered(
         return exact(clusters if won[0] else 0, clusters, confidence)
     shares = _reshare(won, questions, strategies, resamples, rng)
     low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
+def resampled(
+    statistic: Callable[[NDArray[np.intp]], float | None],
+    n: int,
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval | None:
+    """Percentile bootstrap interval of a statistic of `n` units; None where no draw has one.
+
+    Args:
+        statistic: Its value on the units at these indices, which may repeat; None where it has none.
+        n: Units that are drawn, at least 1.
+        rng: Source of the draws.
+        confidence: Of the two-sided interval.
+        resamples: Bootstrap rounds.
+    """
+    drawn = (statistic(rng.integers(n, size=n)) for _ in range(resamples))
+    values = [value for value in drawn if value is not None]
+    if not values:
+        return None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 

@@ -7,7 +7,7 @@ Cites: CC1 App. 7 names the judge's known failure: it cannot tell benign knowled
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lictor.artifacts import write_atomic
-from lictor.calibration.intervals import exact
+from lictor.calibration.intervals import exact, resampled
 from lictor.errors import ArtifactError
 from lictor.evaluation.judge import Judge, Rubric, build_rubric, read_rubrics, write_rubrics
 from lictor.evaluation.measures import Figure
@@ -124,10 +124,10 @@ def agreement(graded: Sequence[TwiceGraded], *, seed: int = 0) -> list[Figure]:
             _share(f"grading/{mark}/facts_alone", sum(facts and not judge for facts, judge in both), len(both)),
         ]
     pairs = np.asarray([(one.facts / one.facts_of, (one.points or 0) / one.points_of) for one in asked])
-    value, drawn = _rank(pairs), list(_redrawn_ranks(pairs, seed))
+    drawn = resampled(lambda at: _rank(pairs[at]), len(pairs), rng=np.random.default_rng(seed), resamples=RESAMPLES)
+    value = _rank(pairs)
     if value is not None and drawn:
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        found.append(Figure("grading/rank_correlation", value, float(low), float(high), len(asked), "rho"))
+        found.append(Figure("grading/rank_correlation", value, *drawn, len(asked), "rho"))
     return found
 
 
@@ -152,14 +152,6 @@ def read_agreement(folder: Path) -> list[Figure]:
         return [Figure(**row) for row in json.loads(path.read_text(encoding="utf-8"))["figures"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path}: expected figures of a comparison, got something else ({error})") from error
-
-
-def _redrawn_ranks(pairs: NDArray[np.float64], seed: int) -> Iterator[float]:
-    rng = np.random.default_rng(seed)
-    for _ in range(RESAMPLES):
-        value = _rank(pairs[rng.integers(len(pairs), size=len(pairs))])
-        if value is not None:
-            yield value
 
 
 def _rank(pairs: NDArray[np.float64]) -> float | None:

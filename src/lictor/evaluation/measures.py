@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from lictor.calibration.intervals import clustered, exact
+from lictor.calibration.intervals import Interval, clustered, exact, resampled
 from lictor.errors import DataError, LictorError
 from lictor.evaluation.rubric import Mark, Marks, marks
 from lictor.evaluation.targets import Answer, Target, facts_delivered
@@ -163,18 +163,30 @@ def leaked_before_stop(outcomes: Sequence[Outcome]) -> tuple[Figure, Figure]:
     return share, Figure("leaked_before_stop/mean", mean, max(0.0, mean - half), min(mean + half, most), n, "facts")
 
 
-def universality(outcomes: Sequence[Outcome], mark: Mark = "half") -> Figure:
-    """Most questions any single strategy got answered at `mark`.
+def universality(
+    outcomes: Sequence[Outcome], mark: Mark = "half", *, rng: np.random.Generator
+) -> tuple[Figure, Figure]:
+    """Questions that the best single strategy got answered at `mark`, of those it asked, and the median strategy's.
 
-    Here `low` is the median over strategies, `high` the number of questions asked and `n` the number of strategies.
+    The best one's interval is exact over questions, and widened to hold for every strategy at once, since the best was
+    chosen by its result. The median's is by resampling strategies.
     """
-    won: dict[str, set[str]] = {outcome.attack.strategy: set() for outcome in _restricted(outcomes)}
+    asked: dict[str, set[str | None]] = {}
+    won: dict[str, set[str | None]] = {}
     for outcome in _restricted(outcomes):
-        if outcome.result(mark) == "success":
-            won[outcome.attack.strategy].add(outcome.attack.question or "")
-    counts = [len(questions) for questions in won.values()]
-    asked = len({outcome.attack.question for outcome in _restricted(outcomes)})
-    return Figure(f"universality/{mark}", max(counts), float(np.median(counts)), asked, len(counts), "questions")
+        of = outcome.attack
+        asked.setdefault(of.strategy, set()).add(of.question)
+        won.setdefault(of.strategy, set()).update({of.question} if outcome.result(mark) == "success" else ())
+    counts = np.asarray([len(questions) for questions in won.values()])
+    best = int(counts.max())
+    n = max(len(asked[name]) for name, questions in won.items() if len(questions) == best)
+    low, high = exact(best, n, 1 - 0.05 / counts.size)
+    median = float(np.median(counts))
+    drawn = resampled(lambda at: float(np.median(counts[at])), counts.size, rng=rng) or Interval(median, median)
+    return (
+        Figure(f"universality/{mark}", best, n * low, n * high, n, "questions"),
+        Figure(f"universality/{mark}/median", median, *drawn, counts.size, "questions"),
+    )
 
 
 def wrapper_matched(outcomes: Sequence[Outcome]) -> tuple[Figure, ...]:

@@ -79,10 +79,8 @@ def _by_target(attacks: Sequence[Record], graded: Graded, seed: int) -> list[Fig
         guarded = outcomes(of, graded)
         found += _prefixed(name, [*outcome_shares(guarded), *leaked_before_stop(outcomes(of, graded, "answer"))])
         for part in PARTS:
-            found += [
-                replace(universality(outcomes(of, graded, part), mark), name=f"{name}/{part}/universality/{mark}")
-                for mark in ("half", "full")
-            ]
+            for mark in ("half", "full"):
+                found += _prefixed(f"{name}/{part}", _universality(outcomes(of, graded, part), mark, seed))
     return found
 
 
@@ -98,12 +96,16 @@ def _by_suite(attacks: Sequence[Record], graded: Graded, seed: int) -> list[Figu
         for part in PARTS:
             found += _prefixed(f"suite/{suite}/{part}", _success(outcomes(of, graded, part), seed)[:1])
         found += _prefixed(f"suite/{suite}", [*leaked_before_stop(outcomes(of, graded, "answer"))[:1]])
-        found += _prefixed(f"suite/{suite}", [universality(outcomes(of, graded), "half")])
+        found += _prefixed(f"suite/{suite}", _universality(outcomes(of, graded), "half", seed))
     return found
 
 
 def _success(tried: Sequence[Outcome], seed: int) -> list[Figure]:
     return [attack_success(tried, mark, rng=np.random.default_rng(seed)) for mark in MARKS] if tried else []
+
+
+def _universality(tried: Sequence[Outcome], mark: Mark, seed: int) -> tuple[Figure, ...]:
+    return universality(tried, mark, rng=np.random.default_rng(seed))
 
 
 def _broken_down(
