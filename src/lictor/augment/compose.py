@@ -89,6 +89,44 @@ def apply_chain(example: Example, chain: Sequence[str], seed: int, *, ask: bool 
     )
 
 
+class CarriedOut(NamedTuple):
+    """What a chain makes of an attack."""
+
+    messages: Conversation
+    output_chain: tuple[str, ...]
+    """What the target is to do to its answer."""
+    family: str
+    """Families of the transforms, joined by `+`; `plain` without any."""
+
+
+def carry_out(
+    asked: Conversation, chain: Sequence[str], seed: int, *, prompt_key: str, answer_key: str | None
+) -> CarriedOut:
+    """The attack that `chain` makes of `asked`, which ends with a user turn.
+
+    Args:
+        asked: The turns before the chain.
+        chain: Steps on the prompt, which change it, and on the answer, which it then asks for.
+        seed: The same seed and keys give the same attack.
+        prompt_key: With the seed, what the steps on the prompt are drawn by.
+        answer_key: What the words that ask for the steps on the answer are drawn by; None asks for none.
+    """
+    steps = [read_step(written) for written in chain]
+    on_prompt = [step.name for step in steps if step.side == "prompt"]
+    on_answer = tuple(step.name for step in steps if step.side == "answer")
+    if on_prompt:
+        asked = apply_chain(Example(prompt_key, "", asked, None, None, None, "attack"), on_prompt, seed).messages
+    if on_answer and answer_key is not None:
+        text = ask_for(asked[-1].content, on_answer, seeded(answer_key, on_answer, seed))
+        asked = (*asked[:-1], Message("user", text))
+    return CarriedOut(asked, on_answer, family_of(chain))
+
+
+def family_of(chain: Sequence[str]) -> str:
+    """Families of the transforms of a chain, joined by `+`; `plain` without any."""
+    return "+".join(dict.fromkeys(get(step).family for step in chain)) or "plain"
+
+
 def disguise(text: str, chain: Sequence[str], rng: np.random.Generator) -> str:
     """`text` as the answer of a model that carries out an output chain perfectly; sides in the steps are ignored.
 

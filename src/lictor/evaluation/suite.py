@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lictor.artifacts import fingerprint
-from lictor.augment.compose import apply_chain, ask_for, read_step, seeded
+from lictor.augment.compose import carry_out, family_of
 from lictor.augment.planning import plan
-from lictor.augment.registry import get
 from lictor.errors import UsageError
 from lictor.evaluation.questions import Domain
-from lictor.types import Attack, Conversation, Example, Message
+from lictor.types import Attack, Example, Message
 
 PLAIN = "plain"
 
@@ -34,7 +33,7 @@ class Strategy:
     @property
     def family(self) -> str:
         """Families of its transforms, joined by `+`; `plain` without any."""
-        return "+".join(dict.fromkeys(get(step).family for step in self.chain)) or PLAIN
+        return family_of(self.chain)
 
 
 class Request(NamedTuple):
@@ -127,32 +126,14 @@ def ordinary_requests(domain: Domain, n: int) -> tuple[Request, ...]:
 def _attack(
     strategy: Strategy, about: str, text: str, *, question: str | None = None, request: str | None = None
 ) -> Attack:
-    steps = [read_step(written) for written in strategy.chain]
-    output_chain = tuple(step.name for step in steps if step.side == "answer")
-    on_prompt = tuple(step.name for step in steps if step.side == "prompt")
-    asked: Conversation = (Message("user", text),)
-    if on_prompt:
-        asked = apply_chain(_example(strategy.name, asked), on_prompt, strategy.seed).messages
-    if output_chain:
-        rng = seeded(strategy.name, output_chain, strategy.seed)
-        asked = (*asked[:-1], Message("user", ask_for(asked[-1].content, output_chain, rng)))
+    name, seed = strategy.name, strategy.seed
+    made = carry_out((Message("user", text),), strategy.chain, seed, prompt_key=name, answer_key=name)
     return Attack(
-        id=fingerprint([strategy.name, strategy.seed, about, text]),
-        question=question,
-        messages=asked,
-        output_chain=output_chain,
-        strategy=strategy.name,
-        family=strategy.family,
-        request=request,
+        id=fingerprint([name, seed, about, text]), question=question, strategy=name, request=request, **made._asdict()
     )
 
 
 def _seat(index: int) -> Example:
     """A stand-in for the questions, to deal a chain of both sides to."""
-    return _example(f"strategy-{index}", (Message("user", "?"), Message("assistant", "!")))
-
-
-def _example(name: str, messages: Conversation) -> Example:
-    return Example(
-        id=name, constitution="", messages=messages, prompt_label=None, answer_label=None, rule=None, source="suite"
-    )
+    messages = (Message("user", "?"), Message("assistant", "!"))
+    return Example(f"strategy-{index}", "", messages, prompt_label=None, answer_label=None, rule=None, source="suite")

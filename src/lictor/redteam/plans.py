@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from lictor.artifacts import fingerprint
-from lictor.augment.compose import Step, apply_chain, ask_for, read_step, seeded
+from lictor.augment import compose
+from lictor.augment.compose import Step, read_step
 from lictor.augment.describe import Kind
-from lictor.types import Attack, Conversation, Example, Message, Stage
+from lictor.types import Attack, Conversation, Message, Stage
 
 _ORDER = {kind: place for place, kind in enumerate(get_args(Kind))}
 
@@ -72,22 +73,19 @@ class Reading(NamedTuple):
 
 def carry_out(plan: Plan, strategy: str) -> Attack:
     """The attack that `plan` stands for."""
-    steps = [read_step(written) for written in plan.chain]
-    on_answer = tuple(step.name for step in steps if step.side == "answer")
-    on_prompt = tuple(step.name for step in steps if step.side == "prompt")
-    messages = (*plan.turns, Message("user", plan.text))
-    if on_prompt:
-        messages = apply_chain(_example(plan, messages), on_prompt, plan.seed).messages
-    if on_answer and plan.asks:
-        rng = seeded(plan.text, on_answer, plan.seed)
-        messages = (*messages[:-1], Message("user", ask_for(messages[-1].content, on_answer, rng)))
+    made = compose.carry_out(
+        (*plan.turns, Message("user", plan.text)),
+        plan.chain,
+        plan.seed,
+        prompt_key=fingerprint([plan.aim.question, plan.text]),
+        answer_key=plan.text if plan.asks else None,
+    )
+    sent = [[message.role, message.content] for message in made.messages]
     return Attack(
-        id=fingerprint([plan.aim.question, plan.asks, on_answer, [[m.role, m.content] for m in messages]]),
+        id=fingerprint([plan.aim.question, plan.asks, made.output_chain, sent]),
         question=plan.aim.question if plan.asks else None,
-        messages=messages,
-        output_chain=on_answer,
         strategy=strategy,
-        family="+".join(dict.fromkeys(step.made.family for step in steps)) or "plain",
+        **made._asdict(),
     )
 
 
@@ -102,15 +100,3 @@ def fits(step: Step, chain: tuple[str, ...]) -> bool:
     same_family = any(had.made.family == step.made.family for had in beside)
     two_codes = step.made.kind == "hide" and any(had.made.kind == "hide" for had in beside)
     return not (same_family or two_codes)
-
-
-def _example(plan: Plan, messages: Conversation) -> Example:
-    return Example(
-        id=fingerprint([plan.aim.question, plan.text]),
-        constitution="",
-        messages=messages,
-        prompt_label=None,
-        answer_label=None,
-        rule=None,
-        source="redteam",
-    )
