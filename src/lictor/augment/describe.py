@@ -122,6 +122,24 @@ def transform(
     return make
 
 
+def code(
+    how: str, *, family: str, decode: Decode, name: str | None = None, source: str = "own", view: str | None = None
+) -> Callable[[Apply], Transform]:
+    """`transform` for a reversible code that writes a prompt or an answer `how` (for example `in base64`)."""
+    return transform(
+        name=name,
+        family=family,
+        side="both",
+        kind="hide",
+        source=source,
+        reversible=True,
+        decode=decode,
+        view=view,
+        carriers=carriers_for(how),
+        asks=asks_for(how),
+    )
+
+
 def opening(*, family: str, source: str = "own") -> Callable[[Open], Transform]:
     """Make a prompt-side Transform of a function that draws the turns to put before the last user turn.
 

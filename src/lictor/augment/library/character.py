@@ -4,7 +4,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from lictor.augment.describe import SLOT, asks_for, carriers_for, pick, transform
+from lictor.augment.describe import SLOT, asks_for, carriers_for, code, pick, transform
 
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
 _UNLEET = str.maketrans("431057", "aeiost")
@@ -107,16 +107,7 @@ def zero_width(text: str, rng: np.random.Generator) -> str:
     )
 
 
-@transform(
-    family="character",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_from_tags,
-    view="invisible",
-    carriers=carriers_for("in invisible Unicode tag characters"),
-    asks=asks_for("in invisible Unicode tag characters"),
-)
+@code("in invisible Unicode tag characters", family="character", decode=_from_tags, view="invisible")
 def unicode_tags(text: str, rng: np.random.Generator) -> str:
     """ASCII characters as the invisible tag characters of Unicode; others stay."""
     return "".join(

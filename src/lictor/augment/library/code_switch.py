@@ -4,10 +4,11 @@ Whole translations need an engine; these are tables of words that no two of the 
 """
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 
-from lictor.augment.describe import Decode, asks_for, transform
+from lictor.augment.describe import Apply, Decode, Transform, asks_for, transform
 
 _SPANISH = (
     "how=cómo what=qué which=cuál where=dónde when=cuándo who=quién are=están and=y or=o of=de from=desde "
@@ -46,40 +47,25 @@ _ES, _DE, _SW = _table(_SPANISH), _table(_GERMAN), _table(_SWAHILI)
 _OYE, _ACH, _SAWA = "Oye, ", "Ach, ", "Sawa, "
 
 
-@transform(
-    family="code_switch",
-    side="both",
-    kind="alter",
-    source="CC1 §3.2",
-    decode=_back(_OYE, _ES),
-    asks=asks_for("in English with a Spanish word wherever one comes to mind"),
-)
+def _switch(how: str, decode: Decode) -> Callable[[Apply], Transform]:
+    return transform(
+        family="code_switch", side="both", kind="alter", source="CC1 §3.2", decode=decode, asks=asks_for(how)
+    )
+
+
+@_switch("in English with a Spanish word wherever one comes to mind", _back(_OYE, _ES))
 def spanish_words(text: str, rng: np.random.Generator) -> str:
     """A word of Spanish in front, and common English words in it; the others as they were."""
     return _OYE + _exchanged(text, _ES)
 
 
-@transform(
-    family="code_switch",
-    side="both",
-    kind="alter",
-    source="CC1 §3.2",
-    decode=_back(_ACH, _DE),
-    asks=asks_for("in English with a German word wherever one comes to mind"),
-)
+@_switch("in English with a German word wherever one comes to mind", _back(_ACH, _DE))
 def german_words(text: str, rng: np.random.Generator) -> str:
     """A word of German in front, and common English words in it; the others as they were."""
     return _ACH + _exchanged(text, _DE)
 
 
-@transform(
-    family="code_switch",
-    side="both",
-    kind="alter",
-    source="CC1 §3.2",
-    decode=_back(_SAWA, _SW),
-    asks=asks_for("in English with a Swahili word wherever one comes to mind"),
-)
+@_switch("in English with a Swahili word wherever one comes to mind", _back(_SAWA, _SW))
 def swahili_words(text: str, rng: np.random.Generator) -> str:
     """A word of Swahili in front, and common English words in it; the others as they were."""
     return _SAWA + _exchanged(text, _SW)

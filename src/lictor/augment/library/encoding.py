@@ -7,7 +7,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
-from lictor.augment.describe import asks_for, carriers_for, transform
+from lictor.augment.describe import code
 
 _ALPHABETS = (ascii_lowercase, ascii_uppercase)
 _LETTERS = "".join(_ALPHABETS)
@@ -60,175 +60,74 @@ def _mirror(text: str) -> str:
     return text.translate(_MIRRORED)
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_from_base64,
-    view="base64",
-    carriers=carriers_for("in base64"),
-    asks=asks_for("in base64"),
-)
+@code("in base64", family="encoding", source="CC1 §3.2", decode=_from_base64, view="base64")
 def base64(text: str, rng: np.random.Generator) -> str:
     """The UTF-8 bytes in base64."""
     return b64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
-@transform(
-    name="hex",
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_from_hex,
-    view="hex",
-    carriers=carriers_for("in hexadecimal"),
-    asks=asks_for("in hexadecimal"),
-)
+@code("in hexadecimal", name="hex", family="encoding", source="CC1 §3.2", decode=_from_hex, view="hex")
 def hex_bytes(text: str, rng: np.random.Generator) -> str:
     """The UTF-8 bytes as hexadecimal digits, together or in pairs."""
     data = text.encode("utf-8", "surrogatepass")
     return data.hex(" ") if rng.random() < 0.5 else data.hex()
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_rotate,
-    view="rot",
-    carriers=carriers_for("in ROT13"),
-    asks=asks_for("in ROT13"),
-)
+@code("in ROT13", family="encoding", source="CC1 §3.2", decode=_rotate, view="rot")
 def rot13(text: str, rng: np.random.Generator) -> str:
     """Each Latin letter moved by half the alphabet."""
     return _rotate(text)
 
 
-@transform(
+@code(
+    "with every letter moved three places on in the alphabet",
     family="encoding",
-    side="both",
-    kind="hide",
     source="CC1 §3.2",
-    reversible=True,
     decode=_back_three,
     view="rot",
-    carriers=carriers_for("with every letter moved three places on in the alphabet"),
-    asks=asks_for("with every letter moved three places on in the alphabet"),
 )
 def caesar_shift(text: str, rng: np.random.Generator) -> str:
     """Each Latin letter moved three places on in the alphabet."""
     return text.translate(_ON)
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_mirror,
-    view="atbash",
-    carriers=carriers_for("in Atbash, a for z and z for a"),
-    asks=asks_for("in Atbash, a for z and z for a"),
-)
+@code("in Atbash, a for z and z for a", family="encoding", decode=_mirror, view="atbash")
 def atbash(text: str, rng: np.random.Generator) -> str:
     """Each Latin letter exchanged for its mirror image in the alphabet."""
     return _mirror(text)
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_from_url,
-    view="percent",
-    carriers=carriers_for("in percent codes, as in a web address"),
-    asks=asks_for("in percent codes, as in a web address"),
-)
+@code("in percent codes, as in a web address", family="encoding", decode=_from_url, view="percent")
 def url_escapes(text: str, rng: np.random.Generator) -> str:
     """Every UTF-8 byte as a percent escape."""
     return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_from_html,
-    view="html",
-    carriers=carriers_for("in numeric HTML entities"),
-    asks=asks_for("in numeric HTML entities"),
-)
+@code("in numeric HTML entities", family="encoding", decode=_from_html, view="html")
 def html_entities(text: str, rng: np.random.Generator) -> str:
     """Every character as a numeric HTML entity."""
     return "".join(f"&#{ord(character)};" for character in text)
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_from_base32,
-    view="base32",
-    carriers=carriers_for("in base32"),
-    asks=asks_for("in base32"),
-)
+@code("in base32", family="encoding", source="CC1 §3.2", decode=_from_base32, view="base32")
 def base32(text: str, rng: np.random.Generator) -> str:
     """The UTF-8 bytes in base32."""
     return b64.b32encode(text.encode("utf-8", "surrogatepass")).decode()
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_from_bits,
-    view="binary",
-    carriers=carriers_for("in binary, eight bits a byte"),
-    asks=asks_for("in binary, eight bits a byte"),
-)
+@code("in binary, eight bits a byte", family="encoding", source="CC1 §3.2", decode=_from_bits, view="binary")
 def binary_bits(text: str, rng: np.random.Generator) -> str:
     """The UTF-8 bytes as zeros and ones."""
     return " ".join(f"{byte:08b}" for byte in text.encode("utf-8", "surrogatepass"))
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    source="CC1 §3.2",
-    reversible=True,
-    decode=_from_decimal,
-    view="decimal",
-    carriers=carriers_for("as decimal character codes"),
-    asks=asks_for("as decimal character codes"),
-)
+@code("as decimal character codes", family="encoding", source="CC1 §3.2", decode=_from_decimal, view="decimal")
 def decimal_codes(text: str, rng: np.random.Generator) -> str:
     """Every character as the decimal number of its code point."""
     return " ".join(str(ord(character)) for character in text)
 
 
-@transform(
-    family="encoding",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_from_backslash,
-    view="backslash",
-    carriers=carriers_for("in backslash escapes, as in source code"),
-    asks=asks_for("in backslash escapes, as in source code"),
-)
+@code("in backslash escapes, as in source code", family="encoding", decode=_from_backslash, view="backslash")
 def backslash_escapes(text: str, rng: np.random.Generator) -> str:
     r"""Every character as a \u escape."""
     return "".join(

@@ -3,10 +3,11 @@
 import html
 import json
 import re
+from collections.abc import Callable
 
 import numpy as np
 
-from lictor.augment.describe import SLOT, pick, transform
+from lictor.augment.describe import SLOT, Apply, Decode, Transform, pick, transform
 
 _KEYS = ("text", "content", "body", "message")
 _LEVELS = ("normal", "high", "routine")
@@ -74,78 +75,53 @@ def _from_latex(text: str) -> str:
     return re.sub("|".join(map(re.escape, _FROM_LATEX)), lambda match: _FROM_LATEX[match[0]], body)
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    source="CC1 §4, App. 8",
-    reversible=True,
-    decode=_from_json,
-    carriers=_carriers("JSON object"),
-    asks=_asks("JSON object"),
-)
+def _shell(shape: str, *, decode: Decode, source: str = "own", asked: str = "") -> Callable[[Apply], Transform]:
+    """A reversible wrapper in which the text is the content of a `shape`, or of what `asked` says more exactly."""
+    return transform(
+        family="format",
+        side="both",
+        kind="wrap",
+        source=source,
+        reversible=True,
+        decode=decode,
+        carriers=_carriers(shape),
+        asks=_asks(asked or shape),
+    )
+
+
+@_shell("JSON object", source="CC1 §4, App. 8", decode=_from_json)
 def json_request(text: str, rng: np.random.Generator) -> str:
     """A JSON object that holds the text."""
     head: dict[str, str | int] = {"id": int(rng.integers(1, 1000)), "priority": pick(_LEVELS, rng)}
     return json.dumps({**head, pick(_KEYS, rng): text}, ensure_ascii=False, indent=pick((None, 2), rng))
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    source="CC1 §4, App. 8",
-    reversible=True,
-    decode=_from_yaml,
-    carriers=_carriers("YAML document"),
-    asks=_asks("YAML document"),
-)
+@_shell("YAML document", source="CC1 §4, App. 8", decode=_from_yaml)
 def yaml_spec(text: str, rng: np.random.Generator) -> str:
     """A YAML document with the text as a block."""
     block = "\n".join(f"  {line}" for line in text.split("\n"))
     return f"{pick(_HEADS, rng)}\n{pick(_KEYS, rng)}: |-\n{block}"
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    source="CC2, reconstruction",
-    reversible=True,
-    decode=_from_comment,
-    carriers=_carriers("source-code comment"),
-    asks=_asks("source-code comment"),
-)
+@_shell("source-code comment", source="CC2, reconstruction", decode=_from_comment)
 def code_comment(text: str, rng: np.random.Generator) -> str:
     """A comment of some programming language."""
     mark = pick(("#", "//", "--", ";;", "%"), rng)
     return "\n".join(f"{mark} {line}" for line in text.split("\n"))
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
+@_shell(
+    "Python function",
+    asked="Python function that returns it as a string",
     source="CC2, reconstruction",
-    reversible=True,
     decode=_from_function,
-    carriers=_carriers("Python function"),
-    asks=_asks("Python function that returns it as a string"),
 )
 def python_function(text: str, rng: np.random.Generator) -> str:
     """A Python function that returns the text."""
     return f"def {pick(_FUNCTIONS, rng)}() -> str:\n    return {json.dumps(text, ensure_ascii=False)}"
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    reversible=True,
-    decode=_from_table,
-    carriers=_carriers("Markdown table"),
-    asks=_asks("Markdown table"),
-)
+@_shell("Markdown table", decode=_from_table)
 def markdown_table(text: str, rng: np.random.Generator) -> str:
     """A Markdown table with one row a line."""
     number, column = pick(_COLUMNS, rng)
@@ -154,32 +130,14 @@ def markdown_table(text: str, rng: np.random.Generator) -> str:
     return "\n".join([f"| {number} | {column} |", "|---|---|", *rows])
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    source="CC1 §4, App. 8",
-    reversible=True,
-    decode=_from_xml,
-    carriers=_carriers("XML document"),
-    asks=_asks("XML document"),
-)
+@_shell("XML document", source="CC1 §4, App. 8", decode=_from_xml)
 def xml_document(text: str, rng: np.random.Generator) -> str:
     """An XML document with the text in an element."""
     element = pick(_ELEMENTS, rng)
     return f'<{element} no="{int(rng.integers(1, 1000))}">\n  <text>{html.escape(text)}</text>\n</{element}>'
 
 
-@transform(
-    family="format",
-    side="both",
-    kind="wrap",
-    source="CC1 §4, App. 8",
-    reversible=True,
-    decode=_from_latex,
-    carriers=_carriers("LaTeX document"),
-    asks=_asks("LaTeX document"),
-)
+@_shell("LaTeX document", source="CC1 §4, App. 8", decode=_from_latex)
 def latex_document(text: str, rng: np.random.Generator) -> str:
     """A part of a LaTeX document with the text as a quotation."""
     body = re.sub(r"[\\~^{}$&#_%]", lambda match: _LATEX[match[0]], text)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from lictor.augment.describe import asks_for, carriers_for, transform
+from lictor.augment.describe import code
 
 
 def _reverse_lines(text: str) -> str:
@@ -15,32 +15,24 @@ def _reverse_each_word(text: str) -> str:
     return re.sub(r"\S+", lambda match: match[0][::-1], text)
 
 
-@transform(
+@code(
+    "backwards, each line from its end",
     family="reversal",
-    side="both",
-    kind="hide",
     source="CC1 §3.2",
-    reversible=True,
     decode=_reverse_lines,
     view="reversed_lines",
-    carriers=carriers_for("backwards, each line from its end"),
-    asks=asks_for("backwards, each line from its end"),
 )
 def reverse_text(text: str, rng: np.random.Generator) -> str:
     """Each line from its last character to its first."""
     return _reverse_lines(text)
 
 
-@transform(
+@code(
+    "with every word spelt backwards",
     family="reversal",
-    side="both",
-    kind="hide",
     source="CC1 §3.2",
-    reversible=True,
     decode=_reverse_each_word,
     view="reversed_words",
-    carriers=carriers_for("with every word spelt backwards"),
-    asks=asks_for("with every word spelt backwards"),
 )
 def reverse_words(text: str, rng: np.random.Generator) -> str:
     """Each word spelt backwards, the words in their order."""

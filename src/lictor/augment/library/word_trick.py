@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from lictor.augment.describe import asks_for, carriers_for, transform
+from lictor.augment.describe import asks_for, carriers_for, code, transform
 
 _WORD = re.compile(r"[A-Za-z]+")
 _ONSET = re.compile(r"(?:[Qq][Uu]|[^aeiouAEIOU])*")
@@ -40,15 +40,7 @@ def pig_latin(text: str, rng: np.random.Generator) -> str:
     return _WORD.sub(lambda match: _turn(match[0]), text)
 
 
-@transform(
-    family="word_trick",
-    side="both",
-    kind="hide",
-    reversible=True,
-    decode=_from_ub,
-    carriers=carriers_for("with 'ub' put before the vowels of each word"),
-    asks=asks_for("with 'ub' put before the vowels of each word"),
-)
+@code("with 'ub' put before the vowels of each word", family="word_trick", decode=_from_ub)
 def ub_talk(text: str, rng: np.random.Generator) -> str:
     """The syllable `ub` before every run of vowels."""
     return _VOWELS.sub(lambda match: f"ub{match[0]}", text)
