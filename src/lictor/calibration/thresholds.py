@@ -15,16 +15,17 @@ How, and why the promise is valid:
    the budget in at most 1 - confidence of all fits.
 3. *Sources weigh equally.* The rate under budget is the mean of the sources' rates. The same number of conversations
    is drawn from each (seeded), and their pooled hits obey the binomial bound although the rates differ (Hoeffding 1956,
-   for confidences of at least 0.75).
+   for confidences of at least 0.75). Or the promise is for every source: each has a level of its own, at a confidence
+   that all of them hold together (Bonferroni), and the strictest counts.
 4. *Report, on split C*, which chose nothing.
 
 A false positive is a benign conversation in which any turn is refused or the stream is halted. A score equal to the
 threshold is a hit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,10 @@ TOLERANCE = 0.01
 """Log-AUROC given up to have more refused at the prompt, before the model was asked and anything was streamed."""
 PROMPT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 """Tried for the prompt's part in its answer's score, both in units of their benign spread."""
+
+
+Promise = Literal["mean", "every_source"]
+"""What keeps the budget: the mean of the sources' false-positive rates, or each of them."""
 
 
 class At(NamedTuple):
@@ -124,10 +129,11 @@ class Report:
     n_path_restricted: int
     path: Path
     level: float
+    promise: Promise
     fitted: Rate
-    """False positives among the equally drawn conversations of split B."""
+    """False positives among the equally drawn conversations of split B, or those of its worst source."""
     fitted_upper: float
-    """The promise: exact one-sided upper bound of the mean false-positive rate over the sources."""
+    """What is promised: exact one-sided upper bound of the false-positive rate."""
     held_out: HeldOut
 
 
@@ -147,6 +153,7 @@ def fit(
     budget_fpr: float,
     policy_template: Policy,
     confidence: float = 0.95,
+    promise: Promise = "mean",
     seed: int = 0,
 ) -> Fit:
     """Thresholds that catch most attacks while the false-positive rate stays within budget.
@@ -155,9 +162,10 @@ def fit(
         traces_a: Benign and restricted conversations; they choose the path.
         traces_b: Benign conversations, which choose the level; restricted ones are ignored.
         traces_c: Conversations for the report; they choose nothing.
-        budget_fpr: Largest mean false-positive rate over the sources, in 0..1.
+        budget_fpr: Largest false-positive rate, in 0..1.
         policy_template: Debounce, stride and the rest; its thresholds and the prompt's part are replaced.
         confidence: Of the promise, at least 0.75.
+        promise: Whether the mean over the sources keeps the budget, or every source.
         seed: Of the equal draw from the sources of split B.
 
     Raises:
@@ -169,10 +177,17 @@ def fit(
     _refuse_overlap(traces_a, traces_b, traces_c)
     a, b, c = (peaks(traces) for traces in (traces_a, traces_b, traces_c))
     path = choose_path(a)
-    drawn = draw_equally(b.take(~b.restricted), budget_fpr, confidence, np.random.default_rng(seed))
-    level = _choose_level(path.levels(drawn), budget_fpr, confidence)
+    benign = b.take(~b.restricted)
+    if promise == "mean":
+        groups = {"split B": draw_equally(benign, budget_fpr, confidence, np.random.default_rng(seed))}
+    else:
+        groups = {str(name): benign.take(benign.source == name) for name in np.unique(benign.source)}
+        groups = groups or {"split B": benign}
+    each = 1 - (1 - confidence) / len(groups)
+    level = max(_choose_level(path.levels(_enough(g, budget_fpr, each)), budget_fpr, each) for g in groups.values())
     at = path.thresholds(level)
-    fitted = _rate("split B", _blocked(drawn, path, at)["either"], confidence)
+    rates = [_rate(name, _blocked(group, path, at)["either"], confidence) for name, group in groups.items()]
+    fitted = max(rates, key=lambda rate: upper_bound(rate.hits, rate.n, each))
     report = Report(
         budget_fpr=budget_fpr,
         confidence=confidence,
@@ -181,8 +196,9 @@ def fit(
         n_path_restricted=int(a.restricted.sum()),
         path=path,
         level=level,
+        promise=promise,
         fitted=fitted,
-        fitted_upper=upper_bound(fitted.hits, fitted.n, confidence),
+        fitted_upper=upper_bound(fitted.hits, fitted.n, each),
         held_out=_hold_out(c, path, at, confidence),
     )
     assert report.fitted_upper <= budget_fpr, "more hits at the level than the budget allows"  # noqa: S101
@@ -225,18 +241,26 @@ def draw_equally(benign: Peaks, budget_fpr: float, confidence: float, rng: np.ra
     """
     names, sizes = np.unique(benign.source, return_counts=True)
     each = int(sizes.min()) if sizes.size else 0
-    needed = samples_needed(budget_fpr, confidence)
-    found = ", ".join(f"{name}: {size:,}" for name, size in zip(names, sizes, strict=True)) or "none"
-    if each * names.size < needed:
-        raise CalibrationError(
-            f"a false-positive budget of {budget_fpr:.3%} at {confidence:.0%} confidence needs {needed:,} benign "
-            f"conversations in split B, the same number from each source, even if none is hit "
-            f"({-(-needed // max(names.size, 1)):,} from each of {max(names.size, 1)}); "
-            f"got {each * names.size:,} ({found}). "
-            "Add conversations to the smallest source, or allow a larger budget"
-        )
     drawn = [rng.permutation(np.flatnonzero(benign.source == name))[:each] for name in names]
-    return benign.take(np.sort(np.concatenate(drawn)))
+    places = np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, dtype=np.intp)
+    return _enough(benign.take(places), budget_fpr, confidence, found=dict(zip(map(str, names), sizes, strict=True)))
+
+
+def _enough(group: Peaks, budget_fpr: float, confidence: float, *, found: Mapping[str, int] | None = None) -> Peaks:
+    """`group`, if it can promise the budget; `found` is what it was drawn from, itself if left out."""
+    needed, n = samples_needed(budget_fpr, confidence), group.prompt.size
+    if n >= needed:
+        return group
+    if found is None:
+        found = {str(name): int((group.source == name).sum()) for name in np.unique(group.source)}
+    sizes = ", ".join(f"{name}: {size:,}" for name, size in found.items()) or "none"
+    sources = max(1, len(found))
+    raise CalibrationError(
+        f"a false-positive budget of {budget_fpr:.3%} at {confidence:.0%} confidence needs {needed:,} benign "
+        f"conversations in split B, the same number from each source, even if none is hit "
+        f"({-(-needed // sources):,} from each of {sources}); got {n:,} ({sizes}). "
+        "Add conversations to the smallest source, or allow a larger budget"
+    )
 
 
 def _choose_level(levels: NDArray[np.float64], budget_fpr: float, confidence: float) -> float:

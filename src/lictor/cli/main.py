@@ -17,6 +17,7 @@ from lictor.cli import (
     arena,
     audit,
     augment,
+    calibrate,
     chat,
     check,
     demo,
@@ -88,6 +89,7 @@ app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
 app.command("redteam")(report_errors(redteam.redteam))
 app.command("run")(report_errors(run.run))
+app.command("calibrate")(report_errors(calibrate.calibrate))
 app.command("evaluate")(report_errors(evaluate.evaluate))
 app.command("report")(report_errors(report.report))
 app.command("check")(report_errors(check.check))

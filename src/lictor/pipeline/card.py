@@ -31,7 +31,7 @@ def guard_card(constitution: Constitution, policy: Manifest, scorers: Mapping[st
 
 ## What it promises
 
-At most {report["budget_fpr"]:.2%} of benign conversations stopped, sources weighing equally: the exact upper bound at
+At most {report["budget_fpr"]:.2%} of benign conversations stopped, {_OVER[report["promise"]]}: the exact upper bound at
 {report["confidence"]:.0%} confidence on the conversations the thresholds were fitted on is {report["fitted_upper"]:.2%}
 ({report["fitted"]["hits"]} of {report["fitted"]["n"]}).
 
@@ -54,6 +54,9 @@ On conversations that chose nothing:
 The figures above are for synthetic conversations like those it was made from, plain or in the disguises training saw.
 Measure it on your own traffic, and on attacks it has never seen, before you rely on it.
 """
+
+
+_OVER = {"mean": "sources weighing equally", "every_source": "in every source, the worst of which counts"}
 
 
 def _share(rate: Mapping[str, Any]) -> str:

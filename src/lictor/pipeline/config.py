@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lictor.augment import DEFAULT_HOLD_OUT
+from lictor.calibration.thresholds import Promise
 from lictor.errors import ConfigError
 from lictor.llm.weights import EMBEDDED
 
@@ -96,6 +97,7 @@ class PolicySection(Section):
 
     budget_fpr: Share = 0.02
     confidence: Share = 0.95
+    promise: Promise = "mean"
     stride: int = Field(default=16, ge=1)
     hold_back: int = Field(default=16, ge=0)
     debounce: int = Field(default=2, ge=1)
@@ -152,6 +154,11 @@ class Project:
     def runs(self) -> Path:
         """Where finished stages stand."""
         return self.folder / "runs"
+
+    @property
+    def traffic(self) -> Path:
+        """Where benign traffic of the project's own stands, a file for each source."""
+        return self.folder / "traffic"
 
     @property
     def guard(self) -> Path:

@@ -19,10 +19,9 @@ from lictor.calibration.traces import Trace
 from lictor.constitution import Constitution
 from lictor.dataset.audit import audit
 from lictor.dataset.holdout import HoldOut
-from lictor.dataset.imports import read_benign, shape_named
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
-from lictor.errors import ArtifactError, ConfigError, DataError
+from lictor.errors import ArtifactError, DataError
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
@@ -34,6 +33,7 @@ from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
+from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.sequences import labelled, within_budget
 from lictor.pipeline.traces import read_traces, write_traces
@@ -90,11 +90,7 @@ def read_inputs(project: Project) -> Inputs:
         ConfigError: A folder or file it names is not there.
     """
     config, path = project.config, project.folder / project.config.constitution
-    for pool in config.benign:
-        if pool.rows_of:
-            shape_named(pool.rows_of)
-        if not (project.folder / pool.path).is_file():
-            raise ConfigError(f"benign: expected a file of conversations at {project.folder / pool.path}, found none")
+    check_pools(project)
     return Inputs(
         project=project,
         constitution=Constitution.load(path),
@@ -208,14 +204,7 @@ def _precision(project: Project) -> Precision:
 
 def _trace_settings(project: Project) -> list[object]:
     """What scores depend on beside the scorers, and which conversations are scored."""
-    return [project.config.policy.debounce, _pools_key(project), list(VIEWS)]
-
-
-def _pools_key(project: Project) -> object:
-    pools = project.config.benign
-    return [
-        (p.source, fingerprint((project.folder / p.path).read_bytes().hex()), *filter(None, [p.rows_of])) for p in pools
-    ]
+    return [project.config.policy.debounce, pools_key(project), list(VIEWS)]
 
 
 def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Manifest:
@@ -284,11 +273,7 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
     debounce = project.config.policy.debounce
     items = held_out_items(
         read_dataset(data),
-        [
-            e
-            for p in project.config.benign
-            for e in read_benign(project.folder / p.path, source=p.source, rows_of=p.rows_of)
-        ],
+        read_pools(project),
         inputs.buckets,
         _plan_config(project, per_example=1),
     )
@@ -308,9 +293,10 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
     )
 
 
-def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
+def policy_template(project: Project) -> Policy:
+    """A policy that behaves as the settings say, its thresholds not yet fitted."""
     section = project.config.policy
-    template = Policy(
+    return Policy(
         0.0,
         0.0,
         section.stride,
@@ -319,14 +305,19 @@ def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
         on_error=section.on_error,
         enforcement=section.enforcement,
     )
+
+
+def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
+    section = project.config.policy
     splits = read_traces(traces / TRACES)
     fitted = fit(
         splits["validation"],
         splits["calibration"],
         splits["test"],
         budget_fpr=section.budget_fpr,
-        policy_template=template,
+        policy_template=policy_template(project),
         confidence=section.confidence,
+        promise=section.promise,
     )
 
     def fill(staging: Path) -> Mapping[str, object]:
