@@ -7,12 +7,12 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from tests.traced import traced
 
 from lictor.assemble import load_head
 from lictor.errors import ScoringError
 from lictor.evaluation.ahead import Exchange, Reading, read_ahead
 from lictor.evaluation.measures import deliver
-from lictor.evaluation.tracing import trace
 from lictor.guard.guard import Guard
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, PromptScorer
@@ -96,7 +96,7 @@ def test_peaks_are_those_of_a_trace(guard: Guard) -> None:
     for exchange, reading in zip(EXCHANGES, read_ahead(halting, EXCHANGES), strict=True):
         said = () if exchange.answer is None else (Message("assistant", exchange.answer),)
         whole: Conversation = (*exchange.prompt[-1:], *said)
-        taken = trace(guard, whole, conversation_id="c", source="s", bucket="everyday", is_restricted=False)
+        taken = traced(guard, whole)
         answer = max((answered.peak for answered in taken.answers), default=-inf)
 
         assert reading.answer_peak == pytest.approx(answer, abs=1e-3)

@@ -208,17 +208,19 @@ def _hear_all(
     asked: Sequence[Mapping[str | None, Sequence[ScoreRequest]]],
 ) -> list[dict[str | None, _Heard]]:
     heard: list[dict[str | None, _Heard]] = [{} for _ in asked]
-    together: list[tuple[int, str | None, list[int]]] = []
+    together: dict[tuple[int, ...], list[tuple[int, str | None]]] = {}
     for at, by_view in enumerate(asked):
         for view, requests in by_view.items():
-            ids = [token for request in requests for token in request.token_ids]
+            ids = tuple(token for request in requests for token in request.token_ids)
             if isinstance(scorer, ManyAnswers) and scorer.context == "answer" and scorer.fits(ids):
-                together.append((at, view, ids))
+                together.setdefault(ids, []).append((at, view))
             else:
                 heard[at][view] = _hear(scorer, prompts[at], requests)
     if together and isinstance(scorer, ManyAnswers):
-        for (at, view, _), logits in zip(together, scorer.score_many([ids for _, _, ids in together]), strict=True):
-            heard[at][view] = _Heard(logits, None)
+        for asking, logits in zip(together.values(), scorer.score_many(list(together)), strict=True):
+            heard_alike = _Heard(logits, None)
+            for at, view in asking:
+                heard[at][view] = heard_alike
     return heard
 
 

@@ -4,14 +4,11 @@ In: a project, its examples, the name of a baseline. Out: a guard. Knows no atta
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
-from lictor.calibration.traces import Answered, Trace
 from lictor.constitution import Constitution
 from lictor.errors import UsageError
-from lictor.evaluation.ahead import read_ahead
 from lictor.evaluation.baseline import (
     BaselineInput,
     BaselineStream,
@@ -22,14 +19,13 @@ from lictor.evaluation.baseline import (
 )
 from lictor.evaluation.embedding import MINILM, EmbeddingInput, Encoder, asked, train_embedding
 from lictor.evaluation.prompted import PromptedJudge
-from lictor.evaluation.suites import exchanges_of
 from lictor.guard.guard import Guard
 from lictor.llm.cache import CachedModel, CompletionStore
 from lictor.llm.load import load_chat_model
 from lictor.llm.weights import cache_dir
 from lictor.pipeline.config import Project
 from lictor.pipeline.held_out import held_out_items
-from lictor.pipeline.scoring import Item
+from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.stages import Inputs, read_inputs
 from lictor.types import Example, Policy
 
@@ -91,7 +87,7 @@ def fitted(guard: Guard, project: Project, inputs: Inputs, examples: Sequence[Ex
     """`guard` with thresholds that keep the project's budget on the splits training never saw, wrapped copies too."""
     section = project.config.policy
     items = held_out_items(examples, [], inputs.buckets, _wrapped(project))
-    traces = {split: _traces(guard, of) for split, of in items.items()}
+    traces = {split: trace_all(guard, of) for split, of in items.items()}
     found = fit(
         traces["validation"],
         traces["calibration"],
@@ -101,24 +97,6 @@ def fitted(guard: Guard, project: Project, inputs: Inputs, examples: Sequence[Ex
         confidence=section.confidence,
     )
     return Guard(guard.input_scorer, guard.stream_scorer, found.policy, views=guard.views)
-
-
-def _traces(guard: Guard, items: Sequence[Item]) -> list[Trace]:
-    """What each stage says of every turn of each conversation."""
-    apart = Guard(guard.input_scorer, guard.stream_scorer, replace(guard.policy, prompt_weight=0.0), views=guard.views)
-    turns = [exchanges_of(item.conversation) for item in items]
-    readings = iter(read_ahead(apart, [exchange for of in turns for exchange in of]))
-    found: list[Trace] = []
-    for item, of in zip(items, turns, strict=True):
-        read = [next(readings) for _ in of]
-        answers = tuple(
-            Answered(reading.prompt_peak, reading.answer_peak)
-            for reading, exchange in zip(read, of, strict=True)
-            if exchange.answer is not None and guard.stream_scorer is not None
-        )
-        asked_most = max(reading.prompt_peak for reading in read)
-        found.append(Trace(item.id, item.source, item.bucket, item.is_restricted, asked_most, answers))
-    return found
 
 
 def _wrapped(project: Project) -> PlanConfig:

@@ -22,6 +22,7 @@ from lictor.dataset.holdout import HoldOut
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import ArtifactError, DataError
+from lictor.guard.guard import Guard
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
@@ -278,10 +279,11 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         _plan_config(project, per_example=1),
     )
     scorers = scorers_of(project, heads)
+    guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce))
     traces: dict[Split, list[Trace]] = {}
     for at, split in enumerate(items):
         progress("calibration: scoring", at, len(items), float("nan"))
-        traces[split] = trace_all(scorers, items[split], Policy(0.0, 0.0, debounce=debounce))
+        traces[split] = trace_all(guard, items[split])
     parents = {kind: _key_of(path) for kind, path in heads.items()}
     return write_artifact(
         out.folder,
