@@ -5,66 +5,27 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from lictor.assemble import Guard, read_policy
+from lictor.assemble import Guard
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataError, LictorError
 from lictor.llm.pacing import Limits
 from lictor.model.train import Labelled
-from lictor.pipeline.calibrating import Recalibrated, Taken, points_of, recalibrate
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.sequences import within_budget
 from lictor.pipeline.stages import StageReport, plan, run
 from lictor.testing import ask
 
-from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_project, write_rules
+from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_rules
 
 SEVERAL_STAGES = [("queries", 1), ("answers", 2), ("input scorer", 3), ("stream scorer", 4), ("calibration", 2)]
-
-
-@pytest.fixture(scope="module")
-def generator() -> Iterator[Generator]:
-    """The endpoint, in a thread of its own."""
-    with Generator() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache folder of this module's own."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("LICTOR_CACHE", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, generator: Generator, tiny: str, cache: Path
-) -> tuple[Project, list[StageReport]]:
-    """A project that was run once, and what the run reported. Not to be changed: `copy` it."""
-    project = write_project(tmp_path_factory.mktemp("projects") / "bells", generator.reference, tiny)
-    return project, run(project, quiet)
-
-
-@pytest.fixture
-def copy(finished: tuple[Project, list[StageReport]], tmp_path: Path) -> Project:
-    """A finished project of the test's own."""
-    shutil.copytree(finished[0].folder, tmp_path / "bells")
-    return load_project(tmp_path / "bells")
 
 
 def made(reports: list[StageReport]) -> list[str]:
@@ -349,43 +310,3 @@ def test_a_training_budget_leaves_out_disguised_copies_first() -> None:
     assert {s.token_ids[0] for s in kept[:5]} == {0, 1, 2, 3, 4}
     assert [s.token_ids[0] >= 100 for s in kept] == [False] * 5 + [True] * 2
     assert kept == within_budget(plain[::-1], disguised[::-1], budget_tokens=75)
-
-
-def test_a_budget_has_its_operating_point_or_a_reason(finished: tuple[Project, list[StageReport]]) -> None:
-    """A larger budget stops no less; one the data cannot promise says what is missing."""
-    wide, narrow, none = points_of(finished[0], [0.4, 0.3, 0.0001])
-
-    assert wide.fit is not None
-    assert narrow.fit is not None
-    in_use = read_policy(finished[0].guard / "policy.json")
-    assert replace(wide.fit.policy, fitted_on={}) == replace(in_use, fitted_on={})
-    assert wide.fit.policy.input_threshold <= narrow.fit.policy.input_threshold
-    assert none.fit is None
-    assert "needs" in (none.reason or "")
-
-
-def test_traffic_joins_the_calibration_and_the_guard_is_fitted_anew(copy: Project, tmp_path: Path) -> None:
-    """Scorers stay; the same traffic again changes nothing; too little of it leaves the project as it was."""
-    log = tmp_path / "log.jsonl"
-    copy = change_settings(copy, policy={"budget_fpr": 0.2})
-    run(copy, quiet)
-    before, scorers = made_of(copy)["guard"], [f.name for f in copy.runs.glob("[is]*-*")]
-
-    def take(count: int) -> Recalibrated:
-        log.write_text("".join(json.dumps({"prompt": f"What herb suits {i} soups?"}) + "\n" for i in range(count)))
-        return recalibrate(copy, [log], quiet, source="shop", stopped=None)
-
-    with pytest.raises(CalibrationError, match="pool:shop: 1"):
-        take(1)
-    assert made_of(copy)["guard"] == before
-    assert not list(copy.traffic.iterdir())
-
-    done = take(30)
-
-    assert done.taken == Taken(kept=30, restricted=0, empty=0)
-    assert [(d.stage, d.n) for d in done.drift] == [("input", 30)]
-    assert made_of(copy)["guard"] != before
-    assert [f.name for f in copy.runs.glob("[is]*-*")] == scorers
-    after = made_of(copy)["guard"]
-    assert take(30).before == done.after
-    assert made_of(copy)["guard"] == after

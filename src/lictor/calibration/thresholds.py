@@ -71,6 +71,9 @@ class Path:
     prompt_floor: float
     log_auroc: float
     """What the path reached on the conversations that chose it."""
+    n_benign: int = 0
+    """Conversations that chose it; 0 where that was not kept."""
+    n_restricted: int = 0
 
     def levels(self, scored: Peaks) -> NDArray[np.float64]:
         """Highest level at which each conversation is hit by either stage.  # (traces,)."""
@@ -125,8 +128,6 @@ class Report:
     budget_fpr: float
     confidence: float
     seed: int
-    n_path_benign: int
-    n_path_restricted: int
     path: Path
     level: float
     promise: Promise
@@ -172,11 +173,39 @@ def fit(
         CalibrationError: Split B is too small to promise the budget even with no hit; a conversation is in two splits;
             a split lacks what it is for; or too many conversations are blocked at any threshold.
     """
+    _refuse_overlap(traces_a, traces_b, traces_c)
+    return refit(
+        choose_path(peaks(traces_a)),
+        traces_b,
+        traces_c,
+        budget_fpr=budget_fpr,
+        policy_template=policy_template,
+        confidence=confidence,
+        promise=promise,
+        seed=seed,
+    )
+
+
+def refit(
+    path: Path,
+    traces_b: Sequence[Trace],
+    traces_c: Sequence[Trace],
+    *,
+    budget_fpr: float,
+    policy_template: Policy,
+    confidence: float = 0.95,
+    promise: Promise = "mean",
+    seed: int = 0,
+) -> Fit:
+    """As `fit`, on a path that was chosen before: the promise holds for any, if split B did not choose it.
+
+    Raises:
+        CalibrationError: As `fit`.
+    """
     if not 0.75 <= confidence < 1:
         raise CalibrationError(f"expected a confidence in 0.75..1, 1 excluded, got {confidence}")
-    _refuse_overlap(traces_a, traces_b, traces_c)
-    a, b, c = (peaks(traces) for traces in (traces_a, traces_b, traces_c))
-    path = choose_path(a)
+    _refuse_overlap(traces_b, traces_c)
+    b, c = peaks(traces_b), peaks(traces_c)
     benign = b.take(~b.restricted)
     if promise == "mean":
         groups = {"split B": draw_equally(benign, budget_fpr, confidence, np.random.default_rng(seed))}
@@ -192,8 +221,6 @@ def fit(
         budget_fpr=budget_fpr,
         confidence=confidence,
         seed=seed,
-        n_path_benign=int((~a.restricted).sum()),
-        n_path_restricted=int(a.restricted.sum()),
         path=path,
         level=level,
         promise=promise,
@@ -228,7 +255,8 @@ def choose_path(a: Peaks) -> Path:
         step = (high - low) / (CANDIDATES - 1)
         offset = _earliest(np.linspace(coarse - step, coarse + step, CANDIDATES), reached)
         at = floor + input_step * offset
-        return Path(at, input_step, output_at, output_step, per_logit, floor, reached(offset))
+        counts = int((~a.restricted).sum()), int(a.restricted.sum())
+        return Path(at, input_step, output_at, output_step, per_logit, floor, reached(offset), *counts)
 
     return max(map(best_at, PROMPT_WEIGHTS), key=lambda path: path.log_auroc)
 
@@ -351,7 +379,7 @@ def _earliest(offsets: NDArray[np.float64], reached: Callable[[float], float]) -
 
 def _refuse_overlap(*splits: Sequence[Trace]) -> None:
     seen: dict[tuple[str, str], str] = {}
-    for name, traces in zip("ABC", splits, strict=True):
+    for name, traces in zip("ABC"[-len(splits) :], splits, strict=True):
         for trace in traces:
             before = seen.setdefault((trace.source, trace.conversation_id), name)
             if before != name:

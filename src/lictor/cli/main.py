@@ -14,6 +14,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from lictor.cli import (
+    adapt,
     arena,
     audit,
     augment,
@@ -89,6 +90,7 @@ app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
 app.command("redteam")(report_errors(redteam.redteam))
 app.command("run")(report_errors(run.run))
+app.command("adapt")(report_errors(adapt.adapt_command))
 app.command("calibrate")(report_errors(calibrate.calibrate))
 app.command("evaluate")(report_errors(evaluate.evaluate))
 app.command("report")(report_errors(report.report))

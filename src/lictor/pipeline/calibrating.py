@@ -20,9 +20,9 @@ from lictor.dataset.files import Row, read_rows
 from lictor.dataset.pools import conversation_of
 from lictor.errors import DataError, UsageError
 from lictor.pipeline.config import Project
-from lictor.pipeline.stages import TRACES, Progress, plan, policy_template, run
+from lictor.pipeline.stages import TRACES, Progress, policy_template, run, stands
 from lictor.pipeline.traces import read_traces
-from lictor.types import Conversation, Message
+from lictor.types import Conversation, Message, Split
 
 Label = Literal["permitted", "restricted"]
 
@@ -160,8 +160,5 @@ def _said(row: Row, values: Mapping[str, object]) -> Conversation:
     return (*conversation_of(row), *answer)
 
 
-def _traces(project: Project) -> dict[str, list[Trace]]:
-    stands = {report.stage: report for report in plan(project)}
-    if any(report.is_new for report in stands.values()):
-        raise UsageError(f"{project.folder}: expected a project that is up to date; run `lictor run` first")
-    return dict(read_traces(stands["traces"].folder / TRACES).items())
+def _traces(project: Project) -> dict[Split, list[Trace]]:
+    return read_traces(stands(project)["traces"] / TRACES)

@@ -10,9 +10,9 @@ from lictor.artifacts import Manifest
 from lictor.constitution import Constitution
 
 
-def guard_card(constitution: Constitution, policy: Manifest, scorers: Mapping[str, Manifest]) -> str:
-    """The card of a guard, from the manifests of what it was made of."""
-    report = cast("dict[str, Any]", policy.notes)
+def guard_card(constitution: Constitution, fitted: Mapping[str, object], scorers: Mapping[str, Manifest]) -> str:
+    """The card of a guard, from the report of its fit and the manifests of its scorers."""
+    report = cast("Mapping[str, Any]", fitted)
     held = report["held_out"]
     rules = "\n".join(f"- **{rule.id}**: {rule.text}" for rule in constitution.restricted)
     trained = "\n".join(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lictor.artifacts import Manifest, fingerprint, open_artifact, read_manifest, write_artifact
-from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard, save_head
+from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard
 from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
 from lictor.calibration.traces import Trace
@@ -21,7 +21,7 @@ from lictor.dataset.audit import audit
 from lictor.dataset.holdout import HoldOut
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
-from lictor.errors import ArtifactError, DataError
+from lictor.errors import ArtifactError, DataError, UsageError
 from lictor.guard.guard import Guard
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
@@ -32,6 +32,7 @@ from lictor.model.train import TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
+from lictor.pipeline.heads import HEAD, Learnt, write_head
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
@@ -155,6 +156,18 @@ def plan(project: Project) -> list[StageReport]:
     return [*reports, StageReport("guard", project.guard, is_new=not _stands(project.guard, key), seconds=0.0)]
 
 
+def stands(project: Project) -> dict[StageName, Path]:
+    """The folder of every stage of a project that is up to date.
+
+    Raises:
+        UsageError: It is not.
+    """
+    reports = plan(project)
+    if any(report.is_new for report in reports):
+        raise UsageError(f"{project.folder}: expected a project that is up to date; run `lictor run` first")
+    return {report.stage: report.folder for report in reports}
+
+
 def _stage(
     reports: list[StageReport], project: Project, stage: StageName, key: str, make: Callable[[Path, str], object]
 ) -> Path:
@@ -195,10 +208,11 @@ def _attack_folders(project: Project) -> list[Path]:
 
 
 def _training_settings(project: Project) -> object:
-    return [project.config.augment.model_dump(), project.config.training.model_dump(), _precision(project)]
+    return [project.config.augment.model_dump(), project.config.training.model_dump(), precision_of(project)]
 
 
-def _precision(project: Project) -> Precision:
+def precision_of(project: Project) -> Precision:
+    """The precision its scorers compute in on this machine."""
     chosen = project.config.training.precision
     return fastest_precision() if chosen == "auto" else chosen
 
@@ -236,9 +250,9 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
 def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress: Progress) -> Manifest:
     config = inputs.project.config
     training = config.training
-    backbone = Backbone(training.backbone, Cut(training.trunk, training.top), _precision(inputs.project))
+    backbone = Backbone(training.backbone, Cut(training.trunk, training.top), precision_of(inputs.project))
     examples = [e for e in read_dataset(data) if e.split == "train"]
-    disguised = augment(examples, _plan_config(inputs.project))
+    disguised = augment(examples, augment_plan(inputs.project))
     read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
     sequences = within_budget(*read, budget_tokens=training.budget_tokens)
     if not sequences:
@@ -254,17 +268,9 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     checkpoint = out.folder.with_name(out.folder.name + ".checkpoint")
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=checkpoint, progress=progress)
-
-    def fill(staging: Path) -> Mapping[str, object]:
-        save_head(head, staging / "head.safetensors")
-        (staging / "losses.json").write_text(json.dumps(losses), encoding="utf-8")
-        tokens = sum(len(s.token_ids) for s in sequences)
-        return {"sequences": len(sequences), "tokens": tokens, "last_loss": sum(losses[-20:]) / len(losses[-20:])}
-
     settings = {"training": training.model_dump(), "augment": config.augment.model_dump()}
-    manifest = write_artifact(
-        out.folder, fill, kind=f"{kind}-scorer", key=out.key, parents={"data": _key_of(data)}, config=settings
-    )
+    learnt, parents = Learnt(sequences, losses), {"data": _key_of(data)}
+    manifest = write_head(out.folder, head, kind=kind, key=out.key, learnt=learnt, parents=parents, config=settings)
     checkpoint.unlink(missing_ok=True)
     return manifest
 
@@ -276,7 +282,7 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         read_dataset(data),
         read_pools(project),
         inputs.buckets,
-        _plan_config(project, per_example=1),
+        augment_plan(project, per_example=1),
     )
     scorers = scorers_of(project, heads)
     guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce))
@@ -335,9 +341,9 @@ def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
 def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
     """The trained scorers of a project."""
     training = project.config.training
-    files: dict[HeadKind, Path] = {kind: folder / "head.safetensors" for kind, folder in heads.items()}
+    files: dict[HeadKind, Path] = {kind: folder / HEAD for kind, folder in heads.items()}
     cut, window = Cut(training.trunk, training.top), inference_window(training.loss)
-    return load_scorers(training.backbone, cut, files, _precision(project), window=window)
+    return load_scorers(training.backbone, cut, files, precision_of(project), window=window)
 
 
 def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], policy: Path, key: str) -> None:
@@ -345,12 +351,14 @@ def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], poli
         inputs.project.guard,
         reference=inputs.project.config.training.backbone,
         cut=Cut(inputs.project.config.training.trunk, inputs.project.config.training.top),
-        precision=_precision(inputs.project),
+        precision=precision_of(inputs.project),
         window=inference_window(inputs.project.config.training.loss),
-        heads={kind: folder / "head.safetensors" for kind, folder in heads.items()},
+        heads={kind: folder / HEAD for kind, folder in heads.items()},
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,
-        card=guard_card(inputs.constitution, read_manifest(policy), {k: read_manifest(f) for k, f in heads.items()}),
+        card=guard_card(
+            inputs.constitution, read_manifest(policy).notes, {k: read_manifest(f) for k, f in heads.items()}
+        ),
         key=key,
         namer=named_rules(data, inputs.constitution),
         parents={"policy": _key_of(policy), **{kind: _key_of(f) for kind, f in heads.items()}},
@@ -361,7 +369,8 @@ def _hold_out(project: Project) -> HoldOut:
     return HoldOut(**project.config.hold_out.model_dump())
 
 
-def _plan_config(project: Project, *, per_example: int | None = None) -> PlanConfig:
+def augment_plan(project: Project, *, per_example: int | None = None) -> PlanConfig:
+    """How the settings have examples disguised."""
     section = project.config.augment
     return PlanConfig(
         per_example=section.per_example if per_example is None else per_example,
