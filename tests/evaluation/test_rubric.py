@@ -28,6 +28,8 @@ from .small import EMBERGLASS, fact
         ("a widow's inventory", "the widow’s inventory"),
         ("Pellam Ebb", "(Pellam Ebb)"),
         ("Brack & Daughters packet", "on the Brack and Daughters packet."),
+        ("twelve & 47", "12 and forty-seven"),
+        ("misty skins", "M\u0130\u017ft\u0131y \u212alein, m\u0131\u017fty s\u212a\u0130ns"),
     ],
 )
 def test_a_value_is_found_however_it_is_written(value: str, text: str) -> None:

@@ -163,9 +163,11 @@ def _parts(contest: Contest, load_model: LoadModel | None) -> _Parts:
 def _load_guard(folder: str) -> tuple[StreamingGuard | None, str]:
     if not folder:
         return None, ""
+    from lictor.arena.together import together
     from lictor.assemble import Guard
+    from lictor.model.scorers import score_batch
 
-    guard = Guard.load(folder)
+    guard = together(Guard.load(folder), score_batch)
     return guard, guard.version
 
 

@@ -29,7 +29,7 @@ from lictor.types import Attack, ChatModel, Conversation, Message, Sampling
 
 KEY_WEIGHT = 3.0
 """Weight of key words at which a question is understood; a word of one question in ten weighs 2.4, of five 0.8."""
-CHUNK_CHARS = 24
+CHUNK_CHARS = 64
 _WORD = re.compile(r"[a-z0-9]{4,}")
 _CODED = re.compile(r"\b(?:answer|reply|respond|response|write|output|encode|encoded|speak|say|put)\b", re.IGNORECASE)
 

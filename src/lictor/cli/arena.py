@@ -87,6 +87,8 @@ def serve(  # noqa: PLR0917 - options by name
     sign_ups: Annotated[int, typer.Option("--sign-ups", min=1, help="Accounts an hour from one address.")] = 60,
 ) -> None:
     """Serve the arena's pages; one process at a time."""
+    import gc
+
     import uvicorn
 
     from lictor.arena.arena import assemble
@@ -95,6 +97,7 @@ def serve(  # noqa: PLR0917 - options by name
     app = create_app(
         _store(database), assemble, folders=folders, is_https=https, streams=streams, sign_ups_per_hour=sign_ups
     )
+    gc.freeze()  # a guard's half a million objects stay: looking through them would stop every stream for half a second
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
 
 

@@ -36,6 +36,8 @@ _PIECE = re.compile(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)*|&")
 _SPACE = r"[\s\-\u2010-\u2014_*]+"
 _SEPARATOR = r"[,.'\s\u00a0\u202f]?"
 _QUOTE = "['\u2019\u02bc]"
+_DOTS = {0x130: "i", 0x131: "i"}
+"""Capital and small i with and without its dot, which patterns that ignore case take for one letter."""
 
 
 class Marks(NamedTuple):
@@ -63,21 +65,43 @@ def marks(covered: float) -> Marks:
 
 def find_facts(text: str, facts: Iterable[Fact]) -> tuple[FactSpan, ...]:
     """Facts whose value `text` gives, in the order of the facts, with the end of the first mention."""
-    found = ((fact, _pattern(fact.value).search(text)) for fact in facts)
+    folded = _folded(text)
+    found = ((fact, _pattern(fact.value).search(text)) for fact in facts if _word_of(fact.value) in folded)
     return tuple(FactSpan(fact.id, match.end()) for fact, match in found if match)
+
+
+def _folded(text: str) -> str:
+    """`text` so that letters which a pattern takes for one another are the same."""
+    return text.translate(_DOTS).casefold()
+
+
+@cache
+def _word_of(value: str) -> str:
+    """A word without which no text gives `value`, folded; empty where it may be written without any."""
+    words = (re.split("['’]", piece)[0] for piece in _pieces(value) if _is_literal(piece))
+    return _folded(max(words, key=len, default=""))
 
 
 @cache
 def _pattern(value: str) -> re.Pattern[str]:
     """Matches `value` however it is spaced, hyphenated or capitalised, but never inside a longer word or number."""
-    pieces = _numbers_first(_PIECE.findall(value))
+    pieces = _pieces(value)
     if not pieces:
         return re.compile(re.escape(value.strip()), re.IGNORECASE)
-    if len(pieces) > 1 and pieces[0].lower() in ("a", "an", "the"):
-        pieces = pieces[1:]
     own_marks = re.escape("".join(set(re.sub(r"[\w\s]", "", value))))
     body = rf"['\u2019\u02bc]?[,{own_marks}]?{_SPACE}[{own_marks},]?".join(_one(piece) for piece in pieces)
     return re.compile(rf"(?<![^\W_])(?<!\d[.,]){body}(?![^\W_])(?![.,]\d)", re.IGNORECASE)
+
+
+def _pieces(value: str) -> list[str]:
+    """Words and numbers of `value`, without a leading article."""
+    pieces = _numbers_first(_PIECE.findall(value))
+    return pieces[1:] if len(pieces) > 1 and pieces[0].lower() in ("a", "an", "the") else pieces
+
+
+def _is_literal(piece: str) -> bool:
+    """Whether a piece is written in its own letters alone."""
+    return not piece[0].isdigit() and piece.lower() not in ("&", "and", *_NUMBER_WORDS)
 
 
 def _numbers_first(pieces: list[str]) -> list[str]:

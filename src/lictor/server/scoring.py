@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from lictor.errors import ScoringError
 from lictor.types import Conversation, ScoreRequest, ScoringSession, StreamScorer
@@ -53,7 +53,7 @@ class _StreamJob:
 @dataclass(slots=True)
 class _CallJob:
     work: Callable[[], object]
-    future: "Future[object]" = field(default_factory=Future)
+    future: "Future[object]"
 
 
 class ScoringThread:
@@ -72,17 +72,23 @@ class ScoringThread:
         Raises:
             ScoringError: The scorer failed.
         """
-        job = _StreamJob(reader, request)
-        self._jobs.put(job)
-        return await asyncio.wrap_future(job.future)
+        return await asyncio.wrap_future(self.submit(reader, request))
 
     async def call(self, work: Callable[[], T]) -> T:
         """What `work` returns, run in the scoring thread; its exceptions are raised here."""
-        result: list[T] = []
-        job = _CallJob(lambda: result.append(work()))
+        return await asyncio.wrap_future(self.submit_call(work))
+
+    def submit(self, reader: Reader, request: ScoreRequest) -> "Future[Sequence[float]]":
+        """`stream`, for callers who wait in a thread."""
+        job = _StreamJob(reader, request)
         self._jobs.put(job)
-        await asyncio.wrap_future(job.future)
-        return result[0]
+        return job.future
+
+    def submit_call(self, work: Callable[[], T]) -> "Future[T]":
+        """`call`, for callers who wait in a thread."""
+        future: Future[T] = Future()
+        self._jobs.put(_CallJob(work, cast("Future[object]", future)))
+        return future
 
     @property
     def waiting(self) -> int:
