@@ -19,6 +19,7 @@ from lictor.arena.store import Store
 from .served import Browser, Place
 from .small import ALL_OF_Q1, PASSWORD
 
+KILLED = 0
 SCRIPT = Path(__file__).parent / "slow_server.py"
 
 
@@ -77,14 +78,17 @@ def listen(place: Place, ada: Browser, talk: str, then: Callable[[], None]) -> s
 
 
 def race(place: Place, ada: Browser, talk: str) -> list[int]:
-    """Status codes of six submissions of one level at once."""
+    """Status codes of six submissions of one level at once; `KILLED` where the server died."""
     csrf = re.findall(r'name="csrf" content="([^"]*)"', ada.get("/"))[0]
     codes: list[int] = []
 
     def submit(number: int) -> None:
         form = {"csrf": csrf, "submission": f"s{number}", "talk": talk, "answer-q1": ALL_OF_Q1}
         with httpx.Client(base_url=place.address, cookies=dict(ada.http.cookies), timeout=30) as tab:
-            codes.append(tab.post("/submit", data=form).status_code)
+            try:
+                codes.append(tab.post("/submit", data=form).status_code)
+            except httpx.TransportError:
+                codes.append(KILLED)
 
     tabs = [threading.Thread(target=submit, args=(number,)) for number in range(6)]
     for tab in tabs:
@@ -131,6 +135,33 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     assert next(turn.answer.facts for turn in state.conversations[second].turns if turn.answer) == ("f1",)
     assert (kinds.count("submitted"), kinds.count("graded")) == (1, 1)
     assert [level_of(state, player) for player in state.players] == [0]  # one fact of four was delivered
+
+
+def test_a_server_killed_while_it_takes_submissions(tmp_path: Path) -> None:
+    """Killed among six submissions of one level: what a player was told is kept, and one is graded, once."""
+    database = tmp_path / "a.db"
+    with killable(database) as (place, kill):
+        ada = Browser(place)
+        ada.join("Ada")
+        talk = ada.talk()
+        listen(place, ada, talk, lambda: None)
+        ended(database, talk)
+        killer = threading.Timer(0.03, kill)
+        killer.start()
+        told = race(place, ada, talk)
+        killer.join()
+
+    with killable(database) as (place, _):
+        ada = Browser(place)
+        ada.post("/in", "/in", name="Ada", password=PASSWORD)
+        again = race(place, ada, talk)
+        name = re.findall(r'href="/submissions/(\w+)"', ada.get("/"))[0]
+        ada.wait(f"/submissions/{name}")
+        _, kinds = look(database)
+
+    assert told.count(303) + again.count(303) <= 2  # the same submission, sent again, leads to its page
+    assert again.count(303) == 1
+    assert (kinds.count("submitted"), kinds.count("graded")) == (1, 1)
 
 
 def test_two_tabs_and_a_locked_database(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
 """Turns end in the log exactly once, with every delivered word kept."""
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from lictor.arena.arena import Arena
+from lictor.arena.events import Answered
 from lictor.arena.people import erase_person
-from lictor.arena.rounds import Declined, try_universal
+from lictor.arena.rounds import Declined, set_consent, try_universal
 from lictor.arena.standing import result
-from lictor.arena.store import Store, Words
+from lictor.arena.store import BusyError, Store, Words
 from lictor.arena.talk import Frame, end_interrupted, history, run_turn, take, wordings
 from lictor.arena.targets import Reply, WorstCaseFreeTarget, output_chain
 from lictor.arena.work import Patience, grade_all, read_case, run_universal, ungraded
@@ -119,6 +122,44 @@ def test_a_listener_who_leaves_ends_the_turn(tmp_path: Path) -> None:
 
     assert ended.outcome == "left"
     assert 0 < ended.chars < len(ALL_OF_Q1)
+
+
+def test_a_turn_ends_once_a_full_disk_has_room(tmp_path: Path) -> None:
+    """An answer that the database can't keep ends as an error as soon as it can be logged; the conversation goes on."""
+    made = arena(tmp_path)
+    ada = player(made)
+    talk = conversation(made, ada, "c1")
+    taken = take(made.store, player=ada, conversation=talk, text="How is the pot charged?")
+    limits: list[int] = []
+
+    def allow(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {limits[-1]}")
+
+    def fill(connection: Connection) -> None:
+        limits.append(int(connection.exec_driver_sql("PRAGMA page_count").scalar_one()))
+        allow(connection)
+
+    async def play() -> Answered:
+        made.store.change("cli", lambda _: [], also=fill)
+        for size in (100, 1):
+            with pytest.raises(BusyError, match="full"):
+                while True:
+                    made.store.write_words([Words("x", secrets.randbelow(10**9), ada, "word " * size)])
+        with pytest.raises(BusyError, match="full"):
+            while True:
+                made.store.change(ada, lambda s: set_consent(s, ada, consent=True))
+        running = asyncio.create_task(run_turn(made, taken, lambda _: None))
+        await asyncio.sleep(0.3)
+        assert not running.done()
+        limits.append(100_000)
+        made.store.change("cli", lambda _: [], also=allow)
+        return await running
+
+    ended = asyncio.run(play())
+
+    assert (ended.outcome, ended.reason) == ("error", "BusyError")
+    assert made.store.read(lambda s: s.turns[taken.turn].answer) == ended
+    take(made.store, player=ada, conversation=talk, text="Go on.")
 
 
 def test_a_killed_server_loses_no_delivered_word(tmp_path: Path) -> None:

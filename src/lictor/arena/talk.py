@@ -22,7 +22,7 @@ from lictor.arena.targets import Reply
 from lictor.evaluation.readings import facts_in
 from lictor.types import Conversation, Decision, GuardEvent, Halted, Message, Refused, Released
 
-FINAL_TRIES = 5
+LONGEST_PAUSE_S = 5.0
 LOG = logging.getLogger("lictor.arena")
 
 
@@ -118,7 +118,7 @@ async def run_turn(
         LOG.exception("turn %s failed", taken.turn)
         teller.reason = type(error).__name__
     ended = await asyncio.to_thread(teller.ending, outcome, time.monotonic() - started)
-    await asyncio.to_thread(_log_end, arena, ended)
+    await _log_end(arena, ended)
     emit(Frame(end=ended))
     return ended
 
@@ -224,13 +224,19 @@ def _ending(ended: e.Answered) -> Callable[[State], list[e.Event]]:
     return lambda state: answer(state, ended)
 
 
-def _log_end(arena: Arena, ended: e.Answered) -> None:
-    """Log the end of a turn; a database that is busy is asked again, since a turn without an end blocks its tab."""
-    for pause in (0.1 * 2**n for n in range(FINAL_TRIES)):
+async def _log_end(arena: Arena, ended: e.Answered) -> None:
+    """Log the end of a turn; a database that does not answer is asked until it does, for a turn without an end is busy.
+
+    Cancelled, it leaves the turn to `end_interrupted`.
+    """
+    pause = 0.1
+    while True:
         try:
-            arena.store.change("server", _ending(ended))
-            return
+            await asyncio.to_thread(arena.store.change, "server", _ending(ended))
+        except BusyError:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
         except Declined:
             return
-        except BusyError:
-            time.sleep(pause)
+        else:
+            return
