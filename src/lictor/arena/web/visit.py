@@ -15,6 +15,7 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -157,9 +158,10 @@ def _note(outcome: str) -> str:
     return NOTES.get(outcome, "")
 
 
-def when(at: float) -> str:
-    """A time as pages show it, UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+def when(at: float) -> Markup:
+    """A time as pages show it, UTC; its day is never broken into two lines."""
+    day, minute = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M").split()
+    return Markup('<time datetime="{0}T{1}Z"><span>{0}</span> {1}</time>').format(day, minute)
 
 
 def page(site: Site, handler: Handler, need: Need = "signed in") -> Endpoint:
