@@ -1,11 +1,13 @@
 """Let hundreds of scripted players loose on a served arena, kill it three times, and recount what it reports.
 
-In: a guard folder (or none), how many players and messages. Out: one JSON object: what the players did and saw, what
-the arena reports, and every difference between players, report and raw log; exit code 1 when there is one. The players
-behave in ten ways over real HTTP against the worst-case target, round after round until enough was said or the time
-is up. With `--record` the figures go into docs/results.json.
+In: a guard folder, or a project whose bag of words guards (or neither); how many players and chats. Out: one JSON
+object: what the players did and saw, what the arena reports, and every difference between players, report and raw log;
+exit code 1 when there is one. A chat is a conversation that was begun. The players behave in ten ways over real HTTP
+against the worst-case target, round after round until there were enough chats or the time is up. With `--record` the
+figures go into docs/results.json.
 
-    python benchmarks/arena_players.py --guard demo/guard --players 300 --messages 10000 --minutes 9
+    python benchmarks/arena_players.py --guard demo/guard --players 300 --chats 10000 --minutes 9
+    python benchmarks/arena_players.py --bag-of-words demo --players 300 --chats 10000 --minutes 9
 """
 
 import argparse
@@ -22,10 +24,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+from arena_baseline import make
 from arena_recount import compare, read_log
 from arena_script import BEHAVIOURS, PASSWORD, Player, Tally
 
@@ -45,9 +49,12 @@ GROUP = "arena"
 
 
 class Served:
-    """`lictor arena serve` in a process of its own, on one port; it can be killed and started again."""
+    """`lictor arena serve` in a process of its own, on one port; it can be killed and started again.
 
-    def __init__(self, database: str) -> None:
+    With `bag`, a file of arena_baseline.py, that bag of words guards.
+    """
+
+    def __init__(self, database: str, bag: Path | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -55,6 +62,9 @@ class Served:
         start = "from lictor.cli.main import app; app()"
         self._command = [sys.executable, "-c", start, "arena", "serve", database, "--port", str(port)]
         self._command += ["--sign-ups", "100000"]
+        if bag is not None:
+            script = Path(__file__).with_name("arena_baseline.py")
+            self._command = [sys.executable, str(script), database, str(port), str(bag)]
         self.start()
 
     def start(self) -> None:
@@ -82,21 +92,22 @@ class Served:
 class Crowd:
     """Players who take turns on a number of connections, each in one round at a time."""
 
-    def __init__(self, players: list[Player], messages: int, until: float) -> None:
+    def __init__(self, players: list[Player], chats: int, seconds: float) -> None:
         self._waiting: queue.SimpleQueue[Player] = queue.SimpleQueue()
-        self._players, self._messages, self._until = players, messages, until
+        self._players, self._chats, self._seconds = players, chats, seconds
+        self._started = time.monotonic()
         for player in players:
             self._waiting.put(player)
         self._rounds = 0
 
-    def said(self) -> int:
-        """Messages that were taken so far."""
-        return sum(len(player.tally.seen) for player in self._players)
+    def progress(self) -> float:
+        """Share of the chats that were begun, or of the time that is up, whichever is more."""
+        begun = sum(player.tally.chats for player in self._players)
+        return max(begun / self._chats, (time.monotonic() - self._started) / self._seconds)
 
     def is_over(self) -> bool:
-        """Whether every player had a round, and enough was said or the time is up."""
-        enough = self.said() >= self._messages or time.monotonic() > self._until
-        return enough and self._rounds >= len(self._players)
+        """Whether every player had a round, and there were enough chats or the time is up."""
+        return self.progress() >= 1 and self._rounds >= len(self._players)
 
     def play(self, at_once: int) -> None:
         """Play until it is over."""
@@ -122,9 +133,11 @@ class Crowd:
 def main() -> int:
     """Run the players, recount, and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
-    parser.add_argument("--guard", default="", help="folder of the guard; none without it")
+    behind = parser.add_mutually_exclusive_group()
+    behind.add_argument("--guard", default="", help="folder of the guard")
+    behind.add_argument("--bag-of-words", type=Path, help="a project that was run; a bag of words of its data guards")
     parser.add_argument("--players", type=int, default=300)
-    parser.add_argument("--messages", type=int, default=10_000, help="stop when so many were taken")
+    parser.add_argument("--chats", type=int, default=10_000, help="stop when so many were begun")
     parser.add_argument("--minutes", type=float, default=9.0, help="stop after so long")
     parser.add_argument("--at-once", type=int, default=60, help="players who play at the same time")
     parser.add_argument("--kills", type=int, default=3)
@@ -134,12 +147,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "arena.db"
         contest, secret = prepare(str(database), args.guard)
-        served = Served(str(database))
+        bag = Path(folder) / "bag.pickle" if args.bag_of_words else None
+        if bag is not None:
+            make(args.bag_of_words, bag)
+        served = Served(str(database), bag)
         ways = list(BEHAVIOURS)
         players = [Player(served.address, n, ways[n % len(ways)], domain, contest) for n in range(args.players)]
         started = time.monotonic()
-        crowd = Crowd(players, args.messages, started + args.minutes * 60)
-        killer = threading.Thread(target=kill_now_and_then, args=(served, crowd, args.kills, args.messages))
+        crowd = Crowd(players, args.chats, args.minutes * 60)
+        killer = threading.Thread(target=kill_now_and_then, args=(served, crowd, args.kills))
         killer.start()
         crowd.play(args.at_once)
         killer.join()
@@ -150,9 +166,12 @@ def main() -> int:
         tallies = [player.tally for player in players]
         wrong = [*compare(log, report), *losses(database, log, tallies)]
         figures = measured(log, report, tallies, lost=len(wrong), seconds=seconds, kills=args.kills)
+        if bag is not None:
+            figures = [replace(one, name=f"bag_of_words/{one.name}") for one in figures]
         print(json.dumps(summary(tallies, report, figures, wrong), indent=2))
     if args.record and not wrong:
-        record(args.record, figures, f"python benchmarks/arena_players.py --players {args.players} --guard GUARD")
+        behind_it = "--bag-of-words demo" if args.bag_of_words else "--guard demo/guard"
+        record(args.record, figures, f"python benchmarks/arena_players.py --players {args.players} {behind_it}")
     return 1 if wrong else 0
 
 
@@ -169,10 +188,10 @@ def prepare(database: str, guard: str, *, messages_per_minute: int = 10) -> tupl
     return contest, secret
 
 
-def kill_now_and_then(served: Served, crowd: Crowd, kills: int, messages: int) -> None:
-    """Kill the server whenever another part of the messages was taken, and start it again."""
+def kill_now_and_then(served: Served, crowd: Crowd, kills: int) -> None:
+    """Kill the server whenever another part of the game was played, and start it again."""
     for number in range(1, kills + 1):
-        while crowd.said() < messages * number / (kills + 1) and not crowd.is_over():
+        while crowd.progress() < number / (kills + 1):
             time.sleep(0.2)
         time.sleep(random.random())
         served.kill()
