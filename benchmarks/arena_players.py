@@ -141,11 +141,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=9.0, help="stop after so long")
     parser.add_argument("--at-once", type=int, default=60, help="players who play at the same time")
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--database", type=Path, help="file of an arena to go on with, or to begin; it is kept")
     parser.add_argument("--record", type=Path, help="results file to put the figures into")
     args = parser.parse_args()
     domain = load(resolve(DOMAIN, Path.cwd()))
     with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "arena.db"
+        database = args.database or Path(folder) / "arena.db"
         contest, secret = prepare(str(database), args.guard)
         bag = Path(folder) / "bag.pickle" if args.bag_of_words else None
         if bag is not None:
@@ -176,13 +177,15 @@ def main() -> int:
 
 
 def prepare(database: str, guard: str, *, messages_per_minute: int = 10) -> tuple[Contest, str]:
-    """A bounty arena in `database`, and an organiser's invitation."""
+    """The bounty arena in `database`, begun there if there is none, and an organiser's invitation."""
     limits = Limits(messages_per_minute=messages_per_minute, submissions_per_hour=1000, reports=1000)
-    contest = set_up(DOMAIN, title="Scripted players", mode="bounty", guard=guard)
-    contest = contest.model_copy(update={"invited_only": False, "limits": limits})
     store = Store(database)
-    store.change("cli", lambda s: create(s, contest))
-    store.change("cli", lambda s: set_phase(s, "open"))
+    found = store.read(lambda s: s.contest)
+    contest = found or set_up(DOMAIN, title="Scripted players", mode="bounty", guard=guard)
+    if found is None:
+        contest = contest.model_copy(update={"invited_only": False, "limits": limits})
+        store.change("cli", lambda s: create(s, contest))
+        store.change("cli", lambda s: set_phase(s, "open"))
     secret = invite(store, role="organiser", label="benchmark", actor="cli")
     store.close()
     return contest, secret
@@ -203,7 +206,7 @@ def wait_for_report(address: str, secret: str) -> dict[str, Any]:
     with httpx.Client(base_url=address, timeout=120, follow_redirects=True) as host:
         page = host.get("/join").text
         csrf = re.search(r'name="csrf" content="([^"]*)"', page)
-        form = {"csrf": csrf[1] if csrf else "", "name": "Host", "password": PASSWORD, "terms": "1"}
+        form = {"csrf": csrf[1] if csrf else "", "name": f"Host {secret[:8]}", "password": PASSWORD, "terms": "1"}
         host.post("/join", data=form | {"invitation": secret})
         report: dict[str, Any] = {}
         for _ in range(600):
