@@ -168,7 +168,7 @@ def main() -> int:
         wrong = [*compare(log, report), *losses(database, log, tallies)]
         figures = measured(log, report, tallies, lost=len(wrong), seconds=seconds, kills=args.kills)
         if bag is not None:
-            figures = [replace(one, name=f"bag_of_words/{one.name}") for one in figures]
+            figures = [replace(one, name=one.name.replace(GROUP, f"{GROUP}/bag_of_words", 1)) for one in figures]
         print(json.dumps(summary(tallies, report, figures, wrong), indent=2))
     if args.record and not wrong:
         behind_it = "--bag-of-words demo" if args.bag_of_words else "--guard demo/guard"
