@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar
 from lictor.artifacts import sha256_file
 from lictor.errors import ModelNotFoundError
 from lictor.llm.int8 import quantise
+from lictor.llm.memory import keep_freed_memory
 from lictor.llm.weights import cache_dir, locate, parse_reference
 from lictor.types import Conversation, OnAnswer, Sampling
 
@@ -91,6 +92,7 @@ def load_causal_lm(reference: str, precision: Precision = "auto") -> PreTrainedM
     Raises:
         ModelNotFoundError: Nothing is there.
     """
+    keep_freed_memory()
     disable_progress_bar()  # its bars would mix with our own progress, and with --json
     folder = weights_folder(reference)
     model = cast("PreTrainedModel", AutoModelForCausalLM.from_pretrained(folder, dtype=compute_dtype(precision)))
