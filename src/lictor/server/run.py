@@ -21,7 +21,7 @@ from lictor.server.record import JsonLines
 from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
 from lictor.server.settings import ServerSettings, UpstreamSection
-from lictor.server.shelf import Shelf
+from lictor.server.shelf import Shelf, spare_collector
 from lictor.server.tracing import Tracing, make_provider
 from lictor.server.upstream import HttpUpstream, Upstream
 
@@ -59,6 +59,7 @@ def run_server(settings: ServerSettings, log: TextIO) -> None:
     """
     _log_to(log)
     service = make_service(settings.guard, make_upstream(settings.upstream), settings)
+    spare_collector()
     config = uvicorn.Config(
         create_app(service),
         host=settings.host,

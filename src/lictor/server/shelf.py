@@ -5,6 +5,7 @@ cannot be loaded changes nothing. Knows no server.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -90,6 +91,7 @@ class Shelf:
                 self.reload_error = None
                 return
             await asyncio.to_thread(self.load)
+            spare_collector()
             self.reload_error = None
             _log.info("guard reloaded", extra={"fields": {"guard_version": self._version()}})
         except LictorError as error:
@@ -99,6 +101,13 @@ class Shelf:
 
     def _version(self) -> str:
         return self._served.guard.version if self._served else ""
+
+
+def spare_collector() -> None:
+    """Have the garbage collector pass over what stands now: a guard's half a million objects, at each look 0.4 s."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _mark(folder: Path) -> str:
