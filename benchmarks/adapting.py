@@ -1,7 +1,8 @@
 """Measure an adaptation: from three missed exchanges in one disguise to a guard that knows it.
 
 In: a project with a guard, a disguise that training left out. Out: figures in docs/results.json: minutes in all, how
-many other exchanges in the same disguise are stopped before and after, and what changed on the test split.
+many other exchanges in the same disguise are stopped before and after, and what changed on the test split. Three
+permitted exchanges in the same disguise go with the missed ones, lest the disguise itself become the sign.
 
     python benchmarks/adapting.py demo --disguise ub_talk@answer
 """
@@ -58,11 +59,13 @@ def measure(folder: Path, disguise: str) -> list[Figure]:
     cases = [e for e in restricted if guard.check(e.messages).action == "allow"][:CASES]
     if len(cases) < CASES:
         sys.exit(f"expected {CASES} exchanges in {disguise} that the guard lets pass, found {len(cases)}")
-    families = {e.family for e in cases}
-    others = [e for e in restricted if e.family not in families][:OTHERS]
+    twins = benign[:CASES]
+    families = {e.family for e in [*cases, *twins]}
+    others, permitted = ([e for e in found if e.family not in families][:OTHERS] for found in (restricted, benign))
     started = time.perf_counter()
     out = folder / "guard-adapted"
-    done = adapt(project, [Case(e.messages, e.rule or "", is_restricted=True) for e in cases], out, StageProgress())
+    taught = [Case(e.messages, e.rule or "", is_restricted=e.prompt_label == 1) for e in [*cases, *twins]]
+    done = adapt(project, taught, out, StageProgress())
     minutes = (time.perf_counter() - started) / 60
     if done.guard is None:
         sys.exit("the gate is shut:\n  " + "\n  ".join(done.reasons))
@@ -71,8 +74,8 @@ def measure(folder: Path, disguise: str) -> list[Figure]:
     shares = [
         _share(f"{name}/others_stopped_before", guard, others),
         _share(f"{name}/others_stopped_after", new, others),
-        _share(f"{name}/permitted_stopped_before", guard, benign[:OTHERS]),
-        _share(f"{name}/permitted_stopped_after", new, benign[:OTHERS]),
+        _share(f"{name}/permitted_stopped_before", guard, permitted),
+        _share(f"{name}/permitted_stopped_after", new, permitted),
     ]
     elsewhere = [
         Figure(f"{name}/test_split/{c.of}_{what}", hits / c.n, *exact(hits, c.n), c.n, "share")
