@@ -14,7 +14,7 @@ from lictor.errors import DataError
 from lictor.evaluation.evaluate import read_plan
 from lictor.evaluation.records import covered_by, marks_of
 from lictor.evaluation.report import names_in, read_evaluated
-from lictor.evaluation.results import record
+from lictor.evaluation.results import record, stamp_now
 from lictor.evaluation.tables import figures
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results.json"
@@ -27,7 +27,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--command", required=True, help="what measures the figures again")
     parser.add_argument("--only", default="", help="record no figure without this in its name")
+    parser.add_argument("--code", type=Path, default=RESULTS.parent, help="checkout that measured, if not this one")
     options = parser.parse_args()
+    stamp = stamp_now(options.code)
     cases = read_plan(options.folder)["cases"]
     for name in names_in(options.folder):
         evaluated = read_evaluated(options.folder, name)
@@ -35,7 +37,7 @@ def main() -> None:
             raise DataError(f"{options.folder}: {name}: expected all {cases} cases, got {len(evaluated.records)}")
         counted = figures(evaluated.records, marks_of(covered_by(evaluated.records)), evaluated.policy)
         kept = [f for f in counted if options.only in f.name and not f.name.startswith(DETAIL)]
-        record(RESULTS, [replace(f, name=f"evaluation/{name}/{f.name}") for f in kept], options.command)
+        record(RESULTS, [replace(f, name=f"evaluation/{name}/{f.name}") for f in kept], options.command, stamp)
         print(f"{name}: {len(kept)} figures")
 
 
