@@ -10,7 +10,10 @@ from tests.server.serving import LEAK, SOUP, keyword_guard
 
 from lictor.errors import UsageError
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("inspect_ai") is None, reason="needs inspect_ai")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("inspect_ai") is None, reason="needs inspect_ai"),
+    pytest.mark.filterwarnings("ignore"),  # of the libraries Inspect stands on
+]
 
 
 def ask(question: str, *said: str) -> Any:

@@ -1,8 +1,8 @@
 """Any model that Inspect evaluates, behind a guard: `--model lictor/openai/gpt-5 -M guard=my-guard/guard`.
 
 In: an Inspect model's name and a guard. Out: an Inspect model whose prompts are screened and whose answers end where
-the guard ends them, with stop reason `content_filter` and the decision in the output's metadata. Inspect finds it by
-its entry point; this module is loaded by nobody else. Knows no server.
+the guard ends them, with stop reason `content_filter` and the decision in the output's metadata. Inspect finds it, and
+the tasks of `inspect_tasks`, by its entry point; this module is loaded by nobody else. Knows no server.
 """
 
 import json
@@ -22,10 +22,13 @@ from inspect_ai.model import (  # pyright: ignore[reportMissingImports] -- insta
     modelapi,
 )
 
+from lictor.adapters.inspect_tasks import attacks, benign
 from lictor.errors import UsageError
 from lictor.guard import Guard, GuardSession
 from lictor.server.record import decision_body
 from lictor.types import Conversation, Message, Released
+
+__all__ = ["attacks", "benign", "lictor"]
 
 REFUSAL = "This request was declined by the content policy of this service."
 
