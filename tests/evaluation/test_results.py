@@ -71,3 +71,20 @@ def test_a_single_run_is_shown_without_an_interval(tmp_path: Path) -> None:
     record(path, [Figure("first_run/in_all", 16.0, 16.0, 16.0, 1, "minutes")], "run it", STAMP)
 
     assert "| in_all | 16 minutes | none | 1 |" in render(read(path))
+
+
+def test_what_matters_comes_first_under_its_own_name(tmp_path: Path) -> None:
+    """In the order given, what was not measured left out, and again in its own table."""
+    path = tmp_path / "results.json"
+    found = [Figure("b/x", 0.5, 0.4, 0.6, 10, "share"), Figure("a/y", 3.0, 2.0, 4.0, 5, "ms")]
+    record(path, found, "measure", Stamp("abc", "2026-01-01"))
+
+    page = render(read(path), {"a/y": "the wait", "none": "nothing", "b/x": "the part"})
+
+    first = page.split("## ")[1]
+    assert first.startswith("At a glance")
+    assert first.index("| the wait | 3 ms | 2 to 4 | 5 |") < first.index(
+        "| the part | 50.00% | 40.00% to 60.00% | 10 |"
+    )
+    assert "nothing" not in page
+    assert "| y | 3 ms | 2 to 4 | 5 |" in page

@@ -81,9 +81,18 @@ def read(path: Path) -> list[Row]:
     return cast(list[Row], rows)
 
 
-def render(rows: Sequence[Row]) -> str:
-    """The rows as Markdown: a table for each first part of the names, with the commands that measured it below."""
+def render(rows: Sequence[Row], glance: Mapping[str, str] | None = None) -> str:
+    """The rows as Markdown: a table for each first part of the names, with the commands that measured it below.
+
+    Args:
+        rows: The figures.
+        glance: Names of the figures to show first, as far as they are there, and what to call them.
+    """
     parts = ["# Results", "Made from `results.json`; do not edit. Intervals are 95%."]
+    known = {str(row["name"]): row for row in rows}
+    if shown := [(title, known[name]) for name, title in (glance or {}).items() if name in known]:
+        lines = ["## At a glance", "", "| figure | value | interval | n |", "|---|---:|---:|---:|"]
+        parts.append("\n".join([*lines, *(_line(row, title) for title, row in shown)]))
     ordered = sorted(rows, key=lambda row: (_group(row), str(row["name"])))
     for group, members in groupby(ordered, key=_group):
         table = list(members)
@@ -98,13 +107,13 @@ def _group(row: Row) -> str:
     return str(row["name"]).partition("/")[0]
 
 
-def _line(row: Row) -> str:
+def _line(row: Row, title: str = "") -> str:
     group, _, rest = str(row["name"]).partition("/")
     unit = str(row["unit"])
     value, low, high = (number(cast(float, row[field]), unit) for field in ("value", "low", "high"))
     shown = value if unit == "share" else f"{value} {unit}"
     interval = "none" if row["n"] == 1 else f"{low} to {high}"
-    return f"| {(rest or group).replace('|', chr(92) + '|')} | {shown} | {interval} | {row['n']:,} |"
+    return f"| {(title or rest or group).replace('|', chr(92) + '|')} | {shown} | {interval} | {row['n']:,} |"
 
 
 def number(value: float, unit: str) -> str:
