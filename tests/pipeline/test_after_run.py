@@ -103,3 +103,9 @@ def test_a_case_must_fall_under_a_rule_of_its_side(copy: Project, rule: str, res
     """The error names the rules there are."""
     with pytest.raises(DataError, match=r"expected a case under a .* rule \(.*\), got rule"):
         adapt(copy, [Case(ask("Which bell?"), rule, is_restricted=restricted)], copy.folder / "out", quiet)
+
+
+def test_a_case_too_long_to_learn_is_told(copy: Project) -> None:
+    """It would leave the guard as it is."""
+    with pytest.raises(DataError, match=r"longer than training\.max_tokens \(160\)"):
+        adapt(copy, [Case(ask("bell " * 300), "cast", is_restricted=True)], copy.folder / "out", quiet)

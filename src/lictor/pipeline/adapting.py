@@ -44,6 +44,7 @@ from lictor.pipeline.stages import (
     Inputs,
     Progress,
     augment_plan,
+    is_made,
     policy_template,
     precision_of,
     read_inputs,
@@ -120,18 +121,10 @@ def adapt(project: Project, cases: Sequence[Case], out: Path, progress: Progress
         DataError: There is no case, its rule is not of the constitution or of its label, or it is too long.
         CalibrationError: The conversations no longer promise the budget.
     """
-    inputs, folders = read_inputs(project), stands(project)
+    inputs = read_inputs(project)
     examples = _examples(cases, inputs)
     taught, measured = _proliferate(examples, project)
-    version = read_manifest(project.guard).fingerprint
-    old = _Old(
-        folders["data"],
-        folders["traces"] / TRACES,
-        {"input": folders["input"], "stream": folders["stream"]},
-        version,
-        project.runs,
-        fingerprint(["adapt", version, sorted(example.id for example in examples)]),
-    )
+    old = _old(project, examples)
     scorers = scorers_of(project, old.heads)
     in_use = Guard(scorers.prompt, scorers.answer, read_policy(project.guard / "policy.json"))
     heads = _train(scorers.backbone, inputs, [*examples, *taught], old, progress)
@@ -139,27 +132,14 @@ def adapt(project: Project, cases: Sequence[Case], out: Path, progress: Progress
     now = Guard(scorers.prompt, scorers.answer, policy_template(project))
     fitted = _refit(inputs, old.data, now, in_use.policy, progress)
     now.policy = fitted.fit.policy
-
-    def outcomes(found: Sequence[Example]) -> list[Outcome]:
-        items = [item_of(example, inputs.buckets) for example in found]
-        before, after = (_stopped(trace_all(guard, items), guard.policy) for guard in (in_use, now))
-        sides = [(label, [i.id for i in items if i.is_restricted == label]) for label in (True, False)]
-        return [
-            Outcome(label, len(ids), sum(before[i] for i in ids), sum(after[i] for i in ids))
-            for label, ids in sides
-            if ids
-        ]
-
-    direct, changes = (
-        outcomes(examples),
-        _changes(read_traces(old.traces)["test"], fitted.test, in_use.policy, now.policy),
-    )
+    direct, variants = (_outcomes(found, inputs, (in_use, now)) for found in (examples, measured))
+    changes = _changes(read_traces(old.traces)["test"], fitted.test, in_use.policy, now.policy)
     reasons = [f"cases still wrong: {_still(o)}" for o in direct if _wrong(o)] + reasons_against(changes)
     if not reasons:
         _write_guard(inputs, old, heads, fitted.fit, out)
     return Adaptation(
         direct,
-        outcomes(measured),
+        variants,
         changes,
         _thresholds(in_use.policy),
         _thresholds(now.policy),
@@ -167,6 +147,28 @@ def adapt(project: Project, cases: Sequence[Case], out: Path, progress: Progress
         reasons,
         None if reasons else out,
     )
+
+
+def _old(project: Project, examples: Sequence[Example]) -> _Old:
+    folders, version = stands(project), read_manifest(project.guard).fingerprint
+    return _Old(
+        folders["data"],
+        folders["traces"] / TRACES,
+        {"input": folders["input"], "stream": folders["stream"]},
+        version,
+        project.runs,
+        fingerprint(["adapt", version, sorted(example.id for example in examples)]),
+    )
+
+
+def _outcomes(found: Sequence[Example], inputs: Inputs, guards: tuple[Guard, Guard]) -> list[Outcome]:
+    """What each of both guards makes of the examples, by label."""
+    items = [item_of(example, inputs.buckets) for example in found]
+    before, after = (_stopped(trace_all(guard, items), guard.policy) for guard in guards)
+    sides = [(label, [i.id for i in items if i.is_restricted == label]) for label in (True, False)]
+    return [
+        Outcome(label, len(ids), sum(before[i] for i in ids), sum(after[i] for i in ids)) for label, ids in sides if ids
+    ]
 
 
 def read_cases(path: Path, *, is_restricted: bool) -> list[Case]:
@@ -204,7 +206,7 @@ def _still(outcome: Outcome) -> str:
     return (
         f"{passed} of {outcome.n} restricted pass"
         if outcome.is_restricted
-        else (f"{outcome.stopped_after} of {outcome.n} permitted are stopped")
+        else f"{outcome.stopped_after} of {outcome.n} permitted are stopped"
     )
 
 
@@ -256,8 +258,11 @@ def _train(
     pools = (own, augment(own, augment_plan(inputs.project)))
     heads = dict(old.heads)
     for kind, folder in old.heads.items():
-        learnt = labelled(new, kind, backbone, training.max_tokens)
+        learnt, key = labelled(new, kind, backbone, training.max_tokens), fingerprint([old.key, kind])
         if not learnt:
+            continue
+        heads[kind] = old.runs / f"adapted-{kind}-{old.key}"
+        if is_made(heads[kind], key):
             continue
         told = {tuple(sequence.token_ids) for sequence in learnt}
         read = [labelled(pool, kind, backbone, training.max_tokens) for pool in pools]
@@ -268,15 +273,10 @@ def _train(
         schedule = replace(SCHEDULE, loss=training.loss, batch_tokens=training.batch_tokens, seed=training.seed)
         sequences = [*learnt, *replay]
         losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=None, progress=progress)
-        heads[kind] = old.runs / f"adapted-{kind}-{old.key}"
-        write_head(
-            heads[kind],
-            head,
-            kind=kind,
-            key=fingerprint([old.key, kind]),
-            learnt=Learnt(sequences, losses),
-            parents={kind: read_manifest(folder).fingerprint},
-        )
+        parents = {kind: read_manifest(folder).fingerprint}
+        write_head(heads[kind], head, kind=kind, key=key, learnt=Learnt(sequences, losses), parents=parents)
+    if heads == old.heads:
+        raise DataError(f"the cases are longer than training.max_tokens ({training.max_tokens}): nothing to learn from")
     return heads
 
 

@@ -126,7 +126,7 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
     policy = _stage(reports, project, "policy", key, lambda f, k: _make_policy(project, traces, _Out(f, k)))
     started = time.monotonic()
     key = fingerprint(["guard", _key_of(policy), inputs.constitution_text])
-    is_new = not _stands(project.guard, key)
+    is_new = not is_made(project.guard, key)
     if is_new:
         _make_guard(inputs, data, heads, policy, key)
     reports.append(StageReport("guard", project.guard, is_new, time.monotonic() - started))
@@ -138,22 +138,22 @@ def plan(project: Project) -> list[StageReport]:
     inputs = read_inputs(project)
     data = project.runs / f"data-{_data_key(inputs)}"
     reports: list[StageReport] = []
-    if not _stands(data, _data_key(inputs)):
+    if not is_made(data, _data_key(inputs)):
         return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in get_args(StageName)]
     reports.append(StageReport("data", data, is_new=False, seconds=0.0))
     keys: list[str] = []
     for kind in ("input", "stream"):
         keys.append(fingerprint([kind, _key_of(data), _training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
-        reports.append(StageReport(kind, folder, is_new=not _stands(folder, keys[-1]), seconds=0.0))
+        reports.append(StageReport(kind, folder, is_new=not is_made(folder, keys[-1]), seconds=0.0))
     key = fingerprint(["traces", *keys, *_trace_settings(project)])
     for stage in ("traces", "policy"):
         folder = project.runs / f"{stage}-{key}"
-        is_new = any(r.is_new for r in reports) or not _stands(folder, key)
+        is_new = any(r.is_new for r in reports) or not is_made(folder, key)
         reports.append(StageReport(stage, folder, is_new=is_new, seconds=0.0))
         key = fingerprint(["policy", key, project.config.policy.model_dump()]) if stage == "traces" else key
     key = fingerprint(["guard", key, inputs.constitution_text])
-    return [*reports, StageReport("guard", project.guard, is_new=not _stands(project.guard, key), seconds=0.0)]
+    return [*reports, StageReport("guard", project.guard, is_new=not is_made(project.guard, key), seconds=0.0)]
 
 
 def stands(project: Project) -> dict[StageName, Path]:
@@ -173,14 +173,14 @@ def _stage(
 ) -> Path:
     folder = project.runs / f"{stage}-{key}"
     started = time.monotonic()
-    is_new = not _stands(folder, key)
+    is_new = not is_made(folder, key)
     if is_new:
         make(folder, key)
     reports.append(StageReport(stage, folder, is_new, time.monotonic() - started))
     return folder
 
 
-def _stands(folder: Path, key: str) -> bool:
+def is_made(folder: Path, key: str) -> bool:
     """Whether the artefact is there, whole and made from the same things; a damaged one is made anew."""
     try:
         return open_artifact(folder).fingerprint == key
