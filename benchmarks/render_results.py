@@ -11,6 +11,7 @@ from lictor.evaluation.results import read, render
 GLANCE = {
     "evaluation/guard/worst_case/guard/attack_success/pass": "attacks that get their answer past the starter guard",
     "evaluation/bag_of_words/worst_case/guard/attack_success/pass": "the same past a bag of words at the same budget",
+    "evaluation/bag_of_words/guard_has_less_success/pass": "the difference, attack by attack",
     "evaluation/guard/suite/plain/guard/attack_success/pass": "past the guard: the questions as they are",
     "evaluation/guard/suite/unseen/guard/attack_success/pass": "past the guard: one disguise of an unseen family",
     "evaluation/guard/suite/stacked/guard/attack_success/pass": "past the guard: two or three disguises, one such",

@@ -13,6 +13,7 @@ from lictor.evaluation.measures import (
     deliver,
     false_positives,
     leaked_before_stop,
+    less_success,
     outcome_shares,
     run,
     universality,
@@ -121,6 +122,19 @@ def test_attack_success_depends_on_the_mark() -> None:
     outcomes = [outcome(facts, of=attack(f"q{facts}")) for facts in (1, 2, 3, 4)]
 
     assert [attack_success(outcomes, mark, rng=RNG).value for mark in ("pass", "half", "full")] == [0.75, 0.5, 0.25]
+
+
+def test_two_guards_are_compared_on_the_same_attacks() -> None:
+    """Ours stops what theirs lets out for two strategies of three: two thirds less, by strategy none or all."""
+    attacks = [attack(f"q{i}", strategy=s) for s in ("a", "b", "c") for i in range(4)]
+    theirs = [outcome(4, of=one) for one in attacks]
+    ours = [outcome(4 if one.strategy == "c" else 0, stage="output", of=one) for one in reversed(attacks)]
+
+    less = less_success(ours, theirs, rng=np.random.default_rng(0))
+
+    assert (less.value, less.n) == (pytest.approx(2 / 3), 12)
+    assert (less.low, less.high) == (0.0, 1.0)
+    assert less_success(theirs, theirs, rng=np.random.default_rng(0)).high == 0
 
 
 def test_permitted_attempts_never_succeed() -> None:
