@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from lictor.artifacts import read_manifest
 from lictor.assemble import Guard, read_policy
+from lictor.calibration.regression import Change
 from lictor.cli.main import app
 from lictor.dataset.store import read_dataset
 from lictor.errors import CalibrationError, DataError
-from lictor.pipeline.adapting import MEASURED_EVERY, VARIANTS, Case, Outcome, adapt
+from lictor.pipeline.adapting import MEASURED_EVERY, VARIANTS, Case, Outcome, adapt, why_shut
 from lictor.pipeline.calibrating import Recalibrated, Taken, points_of, recalibrate
 from lictor.pipeline.config import Project
 from lictor.pipeline.stages import StageReport, run
@@ -109,3 +110,13 @@ def test_a_case_too_long_to_learn_is_told(copy: Project) -> None:
     """It would leave the guard as it is."""
     with pytest.raises(DataError, match=r"longer than training\.max_tokens \(160\)"):
         adapt(copy, [Case(ask("bell " * 300), "cast", is_restricted=True)], copy.folder / "out", quiet)
+
+
+def test_the_gate_is_shut_by_a_case_still_wrong_and_by_a_loss_elsewhere() -> None:
+    """Either is a reason; a case of each side that is right, and a change that chance makes, are none."""
+    right = [Outcome(is_restricted=True, n=2, stopped_before=0, stopped_after=2), Outcome(False, 1, 1, 0)]
+    chance, loss = (Change("restricted", 90, 40, 40 - n, 0, n, p_worse=2.0**-n) for n in (2, 9))
+
+    assert why_shut(right, [chance]) == []
+    assert len(why_shut(right, [loss])) == 1
+    assert why_shut([*right, Outcome(False, 3, 3, 1)], [chance]) == ["cases still wrong: 1 of 3 permitted are stopped"]

@@ -134,7 +134,7 @@ def adapt(project: Project, cases: Sequence[Case], out: Path, progress: Progress
     now.policy = fitted.fit.policy
     direct, variants = (_outcomes(found, inputs, (in_use, now)) for found in (examples, measured))
     changes = _changes(read_traces(old.traces)["test"], fitted.test, in_use.policy, now.policy)
-    reasons = [f"cases still wrong: {_still(o)}" for o in direct if _wrong(o)] + reasons_against(changes)
+    reasons = why_shut(direct, changes)
     if not reasons:
         _write_guard(inputs, old, heads, fitted.fit, out)
     return Adaptation(
@@ -195,6 +195,11 @@ def _changes(before: Sequence[Trace], after: Sequence[Trace], in_use: Policy, po
 
 def _thresholds(policy: Policy) -> tuple[float, float]:
     return policy.input_threshold, policy.output_threshold
+
+
+def why_shut(cases: Sequence[Outcome], changes: Sequence[Change]) -> list[str]:
+    """Why a guard that learnt `cases` should not be put in use; none if it may be."""
+    return [f"cases still wrong: {_still(case)}" for case in cases if _wrong(case)] + reasons_against(changes)
 
 
 def _wrong(outcome: Outcome) -> bool:
