@@ -96,11 +96,22 @@ def test_a_generator_that_cannot_write_queries_stops_the_run_at_once(tmp_path: P
     assert calls == 2
 
 
+def test_a_generator_that_writes_for_half_the_rules_alone_is_not_fit(tmp_path: Path) -> None:
+    """Enough messages in all, and none for the other half."""
+    writes = Generator()
+
+    def half(conversation: Conversation, sampling: Sampling) -> str:
+        return writes(conversation, sampling) if "soup" in conversation[-1].content else "Once upon a time."
+
+    with pytest.raises(GenerationError, match=r"5 of 10 asked for were usable and different, for 1 of 2 rules"):
+        run(tmp_path, ScriptedModel(half))
+
+
 def test_a_rule_with_too_few_queries_is_an_error(tmp_path: Path) -> None:
     """A generator that repeats itself leaves rules nearly empty: the run stops before answers, and names them."""
 
     def repeat(_conversation: Conversation, _sampling: Sampling) -> str:
-        return "1. How loud does a bell ring in a tower?\n2. How loud does a bell ring in a tower?"
+        return "1. How loud does a bell ring in a tower?\n2. Who may sit beside the harbour at night?"
 
     with pytest.raises(GenerationError, match=r"fewer than 5 different usable queries: soup \(2\)"):
         run(tmp_path, ScriptedModel(repeat), replace(CONFIG, per_ask=5))

@@ -169,17 +169,19 @@ def _generated(
         return [q for q in found if not (is_refusal(q.text) or is_meta(q.text))]
 
     usable = made("queries: trial", [call for own in planned for call in own[:1]])
-    _require_a_fit_generator(len(usable), report.counts["queries asked for"], ask.name)
+    _require_a_fit_generator(usable, len(planned), report.counts["queries asked for"], ask.name)
     usable += made("queries", [call for own in planned for call in own[1:]])
     report.note("queries generated", len(usable))
     return usable + _twinned(usable, constitution, material, config=config, ask=ask, report=report)
 
 
-def _require_a_fit_generator(usable: int, asked: int, name: str) -> None:
-    if usable < LEAST_USABLE * asked:
+def _require_a_fit_generator(usable: Sequence[Query], rules: int, asked: int, name: str) -> None:
+    distinct, written = len({query.text for query in usable}), len({query.rule for query in usable})
+    if distinct < LEAST_USABLE * asked or (rules and written <= rules / 2):
         raise GenerationError(
-            f"{name} cannot write the messages this constitution needs: in a trial, {usable} of {asked} asked for were "
-            f"usable, expected {LEAST_USABLE:.0%} or more; write asks for the rules, or use a larger generator"
+            f"{name} cannot write the messages this constitution needs: in a trial, {distinct} of {asked} asked for "
+            f"were usable and different, for {written} of {rules} rules; expected {LEAST_USABLE:.0%} or more, for "
+            "more than half of the rules; write asks for the rules, or use a larger generator"
         )
 
 
