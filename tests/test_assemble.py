@@ -101,6 +101,15 @@ def test_a_guard_of_wrong_parts_is_not_loaded(folder: Path, name: str, data: byt
         Guard.load(folder)
 
 
+def test_a_guard_of_another_task_template_is_not_loaded(folder: Path) -> None:
+    """Its scores would mean nothing: the message says what to do."""
+    about = json.loads((folder / "guard.json").read_text())
+    rewrite(folder, "guard.json", json.dumps(about | {"template": ["Is this fine? ", " "]}).encode())
+
+    with pytest.raises(ArtifactError, match=r"Is this fine.*make it anew with `lictor run`"):
+        Guard.load(folder)
+
+
 def test_a_head_of_another_cut_is_not_loaded(folder: Path, tiny: str) -> None:
     """The message names the file, the backbone and the cut."""
     with pytest.raises(ArtifactError, match=r"input.safetensors: expected the input head of path:.*trunk=1, top=3"):

@@ -3,9 +3,9 @@
 In: scorer artefacts, a policy, a constitution. Out: a self-contained guard folder, and the guard it describes. The
 only module that knows every concrete class.
 
-A guard folder holds `guard.json` (backbone, cut, precision, version), `input.safetensors`, `stream.safetensors`,
-`policy.json`, `constitution.yaml`, `rules.safetensors` (names the rule of a restricted text), `README.md` (its card)
-and the manifest.
+A guard folder holds `guard.json` (backbone, cut, precision, task template, version), `input.safetensors`,
+`stream.safetensors`, `policy.json`, `constitution.yaml`, `rules.safetensors` (names the rule of a restricted text),
+`README.md` (its card) and the manifest.
 """
 
 import json
@@ -29,6 +29,7 @@ from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
 from lictor.model.scorers import AnswerScorer, PromptScorer
+from lictor.model.text import input_template
 from lictor.types import Policy
 
 KIND = "guard"
@@ -108,6 +109,7 @@ def save_guard(
             "top": cut.top,
             "precision": precision,
             "window": window,
+            "template": input_template(),
             "version": key,
         }
         (staging / "guard.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -129,12 +131,17 @@ class Guard(_Guard):
         """The guard in a folder that `lictor run` made, every file checked against its manifest.
 
         Raises:
-            ArtifactError: The folder is missing, incomplete or altered.
+            ArtifactError: The folder is missing, incomplete or altered, or made for another task template.
             ModelNotFoundError: Its backbone's weights are not on this machine.
         """
         folder = Path(path)
         manifest = open_artifact(folder, kind=KIND)
         about = _read_about(folder / "guard.json")
+        if about.template != input_template():
+            raise ArtifactError(
+                f"{folder}: expected a guard that read prompts in the task template {input_template()}, "
+                f"got one made with {about.template}, by another version of Lictor; make it anew with `lictor run`"
+            )
         locate(about.backbone)
         heads: dict[HeadKind, Path] = {
             "input": folder / "input.safetensors",
@@ -171,6 +178,7 @@ class _About(BaseModel):
     top: int
     precision: Precision
     window: int = Field(ge=1)
+    template: tuple[str, str]
     version: str
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lictor.calibration.thresholds import Fit, choose_path, fit
+from lictor.calibration.thresholds import Fit, choose_path, fit, refit
 from lictor.calibration.traces import Answered, Trace, peaks
 from lictor.errors import CalibrationError, DataError
 from lictor.types import Policy
@@ -65,10 +65,10 @@ def test_the_promise_holds(grid: float | None) -> None:
     def shape(score: float) -> float:
         return score if grid is None else round(score / grid) * grid
 
-    path, report = draw("a", 60, rng, shape), draw("c", 5, rng, shape)
+    path, report = choose_path(peaks(draw("a", 60, rng, shape))), draw("c", 5, rng, shape)
     broken = 0
     for _ in range(rounds):
-        fitted = fit(
+        fitted = refit(
             path,
             draw("b", 26, rng, shape, 0),
             report,

@@ -18,6 +18,9 @@ from lictor.errors import ModelNotFoundError
 from lictor.llm.int8 import quantise
 from lictor.llm.local import Precision, fastest_precision, load_causal_lm, load_tokenizer
 
+BATCH_TOKENS = 2048
+"""Tokens read in one pass, padding included: what a layer makes of more no longer fits a processor's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -117,7 +120,7 @@ class Backbone:
         mask = None if mask is None else mask.to(self.device)
         return self.trunk(self.embed(token_ids.to(self.device)), mask)
 
-    def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[Tensor]:
+    def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = BATCH_TOKENS) -> list[Tensor]:
         """Trunk activations of whole sequences, each (its length, hidden) in bf16 on the CPU, in the order given.
 
         Sequences are padded on the right to batches of like length of about `batch_tokens`.

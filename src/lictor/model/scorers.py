@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from lictor.errors import ScoringError
-from lictor.model.backbone import Backbone, batches_by_length, pad_right
+from lictor.model.backbone import BATCH_TOKENS, Backbone, batches_by_length, pad_right
 from lictor.model.heads import Head
 from lictor.model.reading import REACH, Kept, read_on
 from lictor.model.smoothing import SlidingMean
@@ -43,7 +43,7 @@ class PromptScorer:
         return True
 
     @torch.inference_mode()
-    def score_many(self, conversations: Sequence[Conversation], *, batch_tokens: int = 4096) -> list[float]:
+    def score_many(self, conversations: Sequence[Conversation], *, batch_tokens: int = BATCH_TOKENS) -> list[float]:
         """Logits of many conversations, in batches of like length."""
         sequences = [input_ids(c, self._backbone.tokenizer, self._limit) for c in conversations]
         logits = [0.0] * len(sequences)
@@ -86,7 +86,7 @@ class AnswerScorer:
         return AnswerSession(self._backbone, self._head, self._window)
 
     @torch.inference_mode()
-    def score_many(self, answers: Sequence[Sequence[int]], *, batch_tokens: int = 4096) -> list[list[float]]:
+    def score_many(self, answers: Sequence[Sequence[int]], *, batch_tokens: int = BATCH_TOKENS) -> list[list[float]]:
         """Per-token logits of many whole answers, given as token ids, in batches of like length."""
         found: list[list[float]] = [[] for _ in answers]
         short = [i for i, answer in enumerate(answers) if len(answer) < REACH]

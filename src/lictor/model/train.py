@@ -36,7 +36,7 @@ class TrainingConfig:
     """How a head is trained."""
 
     epochs: float = 3.0
-    batch_tokens: int = 1024
+    batch_tokens: int = 512
     learning_rate: float = 8e-4
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
@@ -88,6 +88,7 @@ def train_head(
             {"params": list(head.value.parameters()), "lr": config.head_learning_rate},
         ],
         weight_decay=config.weight_decay,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: _rate(at, len(steps), config.warmup))
     losses = _resume(checkpoint, key, {"head": head, "optimizer": optimizer, "schedule": schedule})

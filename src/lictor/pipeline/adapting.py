@@ -271,8 +271,8 @@ def _train(
             continue
         told = {tuple(sequence.token_ids) for sequence in learnt}
         read = [labelled(pool, kind, backbone, training.max_tokens) for pool in pools]
-        fresh = [[s for s in pool if tuple(s.token_ids) not in told] for pool in read]
-        replay = [s for pool in fresh for s in within_budget(pool, budget_tokens=REPLAY_TOKENS // len(fresh))]
+        plain, worn = ([s for s in pool if tuple(s.token_ids) not in told] for pool in read)
+        replay = within_budget(plain, worn, budget_tokens=REPLAY_TOKENS)
         head = load_head(kind, backbone, folder / HEAD)
         head.top.float()
         schedule = replace(SCHEDULE, loss=training.loss, batch_tokens=training.batch_tokens, seed=training.seed)

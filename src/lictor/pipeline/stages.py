@@ -28,6 +28,7 @@ from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.losses import inference_window
+from lictor.model.text import input_template
 from lictor.model.train import TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
@@ -208,7 +209,8 @@ def _attack_folders(project: Project) -> list[Path]:
 
 
 def _training_settings(project: Project) -> object:
-    return [project.config.augment.model_dump(), project.config.training.model_dump(), precision_of(project)]
+    config = project.config
+    return [config.augment.model_dump(), config.training.model_dump(), precision_of(project), input_template()]
 
 
 def precision_of(project: Project) -> Precision:
@@ -253,13 +255,13 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     backbone = Backbone(training.backbone, Cut(training.trunk, training.top), precision_of(inputs.project))
     examples = [e for e in read_dataset(data) if e.split == "train"]
     disguised = augment(examples, augment_plan(inputs.project))
-    read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
-    sequences = within_budget(*read, budget_tokens=training.budget_tokens)
+    plain, worn = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
+    sequences = within_budget(plain, worn, budget_tokens=training.budget_tokens)
     if not sequences:
         raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
     head = new_head(kind, backbone)
     schedule = TrainingConfig(
-        epochs=training.epochs,
+        epochs=training.stream_epochs or training.epochs if kind == "stream" else training.epochs,
         batch_tokens=training.batch_tokens,
         learning_rate=training.learning_rate,
         loss=training.loss,
