@@ -313,6 +313,7 @@ def test_a_training_budget_keeps_a_quarter_for_disguised_copies() -> None:
     assert len(within_budget(plain[:5], disguised, budget_tokens=200)) == 20
     assert len(within_budget(plain, disguised[:1], budget_tokens=200)) == 20
     assert len(within_budget(plain, [], budget_tokens=200)) == 20
+    assert within_budget(plain, disguised, budget_tokens=30, always=plain[:5]) == plain[:5]
 
 
 def test_a_training_budget_buys_more_short_sequences_than_long_ones() -> None:

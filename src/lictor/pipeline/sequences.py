@@ -41,18 +41,25 @@ def _prompt_ids(example: Example, backbone: Backbone, max_tokens: int) -> list[i
         return []
 
 
-def within_budget(plain: Sequence[Labelled], disguised: Sequence[Labelled], *, budget_tokens: int) -> list[Labelled]:
+def within_budget(
+    plain: Sequence[Labelled], disguised: Sequence[Labelled], *, budget_tokens: int, always: Sequence[Labelled] = ()
+) -> list[Labelled]:
     """As many sequences as fit, chosen by nothing but what each holds: more of the short ones than of the long.
 
     A label of a long sequence costs many of a short one's, so a sequence is the likelier to be kept the shorter it is.
     Disguised copies have `DISGUISED` of the budget, and what plain text leaves of the rest; one that reads as a plain
-    sequence does is none.
+    sequence does is none. Those of `always` are kept whatever they cost.
     """
-    known = {tuple(sequence.token_ids) for sequence in plain}
-    disguised = [sequence for sequence in disguised if tuple(sequence.token_ids) not in known]
+    plain, disguised = _not_among(always, plain), _not_among([*always, *plain], disguised)
+    budget_tokens = max(0, budget_tokens - _tokens(always))
     kept_for_copies = min(round(budget_tokens * DISGUISED), _tokens(disguised))
     kept = _drawn(plain, budget_tokens - kept_for_copies)
-    return [*kept, *_drawn(disguised, budget_tokens - _tokens(kept))]
+    return [*always, *kept, *_drawn(disguised, budget_tokens - _tokens(kept))]
+
+
+def _not_among(others: Sequence[Labelled], pool: Sequence[Labelled]) -> list[Labelled]:
+    known = {tuple(sequence.token_ids) for sequence in others}
+    return [sequence for sequence in pool if tuple(sequence.token_ids) not in known]
 
 
 def _tokens(pool: Sequence[Labelled]) -> int:
