@@ -12,6 +12,8 @@ import pytest
 
 from lictor.guard.tokens import segments
 from lictor.guard.views import VIEWS, view_texts
+from lictor.guard.views.english import COMMON
+from lictor.guard.views.scripts import SPELLINGS
 
 ASKED = "how should the small glass lamp be made, and when is it done? please tell me what they need."
 TURNED = str.maketrans("abcdefghijklmnpqrtuvwy?.", "ɐqɔpǝɟƃɥᴉɾʞlɯudbɹʇnʌʍʎ¿˙")
@@ -56,6 +58,10 @@ def _each(make: Callable[[int], str], text: str = ASKED) -> str:
     return "".join(map(make, text.encode()))
 
 
+def _placed(mark: str) -> str:
+    return re.sub("[a-z]+", lambda word: mark.join(str(ord(letter) - 96) for letter in word[0]), ASKED)
+
+
 FORMS = {
     "base64 in lines": (encodebytes(ASKED.encode()).decode(), "base64"),
     "base32 in small letters": (b32encode(ASKED.encode()).decode().lower(), "base32"),
@@ -78,6 +84,8 @@ FORMS = {
     "struck through": (_each(lambda byte: chr(byte) + "\u0337\u0321"), "lookalikes"),
     "soft hyphens": ("\u00ad".join(ASKED), "zero_width"),
     "upside down": (ASKED.translate(TURNED)[::-1], "upside_down/reversed_lines"),
+    "places in the alphabet": (_placed("-"), "places"),
+    "places, with dots": (_placed("."), "places"),
     "capitals moved by 7": (ASKED.upper().translate(MOVED), "rot"),
 }
 
@@ -86,6 +94,16 @@ FORMS = {
 def test_a_code_is_read_in_all_its_usual_forms(text: str, path: str) -> None:
     """Prefixes, separators, line breaks and codes of some letters alone make no difference."""
     assert " ".join(view_texts(text)[path].lower().strip("\n,= ").split()) == ASKED
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda spelling: spelling[0])
+def test_english_in_another_alphabet_is_read_in_each_spelling(spelling: str) -> None:
+    """Words whose letters all have a sign come back as they were."""
+    signs = {pair[1]: pair[0] for pair in reversed(spelling.split())}
+    words = [word for word in sorted(COMMON) if len(word) > 3 and signs.keys() >= set(word)][:30]
+
+    assert len(words) == 30
+    assert view_texts(" ".join(words).translate(str.maketrans(signs)))["script"] == " ".join(words)
 
 
 def test_three_common_words_give_a_sentence_away() -> None:
@@ -125,6 +143,10 @@ def test_every_view_is_on_its_page() -> None:
         "commit 79706c0d6a1f5f0e3a7c9d1b2e4f6a8b0c2d4e6f",
         "short aGVsbG8= code",
         "你好，世界。今天天气很好，我们去公园散步吧。",
+        "Музей открылся в девять часов, и посетители, которые долго ждали под дождём, сразу вошли. Так было и год назад.",
+        "Το μουσείο άνοιξε στις εννέα και οι επισκέπτες που περίμεναν στη βροχή μπήκαν αμέσως. Έτσι ήταν και τον Μάιο.",
+        "המוזיאון נפתח בתשע בבוקר והמבקרים שחיכו בגשם נכנסו מיד פנימה. כך היה גם בשנה שעברה, אמר המדריך ופתח את הדלת.",
+        "Version 2.1.19 came on 12-5-19, then 3.4-1 and 1-2-3; sections 20.8.5 and 9.20 say more. Results: 2-1, 1-1, 3-2.",
         "",
     ],
 )

@@ -83,7 +83,7 @@ class TrainingSection(Section):
     """Of the stream scorer; see model.losses."""
     epochs: float = Field(default=3.0, gt=0)
     stream_epochs: float | None = Field(default=None, gt=0)
-    """Of the stream scorer, whose every token is a label; those of the input scorer where left out."""
+    """Of the stream scorer; as many as of the input scorer where left out."""
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""
     budget_tokens: int = Field(default=400_000, ge=1_000)

@@ -24,7 +24,7 @@ ENOUGH = 150
 """Benign exchanges, as many from each source, from which thresholds are fitted without lone prompts: with no hit they
 certify a false-positive rate of 2%."""
 
-FOR_PATH = 150
+FOR_PATH = 120
 """Conversations of one source and label that choose the path, at most: on the starter, paths chosen on as many differed
 from one another, and from one chosen on all, by no more than the tolerance among equals."""
 

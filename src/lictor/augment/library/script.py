@@ -1,7 +1,4 @@
-"""Transliteration: English words in the letters of another alphabet. In: text. Out: the same words, spelt in those.
-
-A word all of one foreign alphabet is ordinary text of some language, so no guard view opens on it.
-"""
+"""Transliteration: English words in the letters of another alphabet. In: text. Out: the same words, spelt in those."""
 
 from string import ascii_lowercase, ascii_uppercase
 
@@ -47,6 +44,7 @@ def _from_hebrew(text: str) -> str:
     kind="hide",
     source="CC1 §3.2",
     decode=_from_cyrillic,
+    view="script",
     carriers=carriers_for("in English words, but with Cyrillic letters"),
     asks=asks_for("in English words spelt with Cyrillic letters"),
 )
@@ -61,6 +59,7 @@ def cyrillic_script(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     source="CC1 §3.2",
     decode=_from_greek,
+    view="script",
     carriers=carriers_for("in English words, but with Greek letters"),
     asks=asks_for("in English words spelt with Greek letters"),
 )
@@ -75,6 +74,7 @@ def greek_script(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     source="CC1 §3.2",
     decode=_from_hebrew,
+    view="script",
     carriers=carriers_for("in English words, but with Hebrew letters"),
     asks=asks_for("in English words spelt with Hebrew letters"),
 )

@@ -1,4 +1,4 @@
-"""A cipher that is taught along with the text. In: text. Out: the text in it, below its key. No guard view reads it."""
+"""A cipher that is taught along with the text. In: text. Out: the text in it, below its key, which no guard view reads."""
 
 import re
 from string import ascii_lowercase
@@ -70,6 +70,7 @@ def taught_signs(text: str, rng: np.random.Generator) -> str:
     kind="hide",
     source="CC1 §3.2",
     decode=_from_numbers,
+    view="places",
     carriers=carriers_for("with the place of each letter in the alphabet for the letter"),
     asks=asks_for("with every letter as its place in the alphabet, 1 to 26, and hyphens between"),
 )

@@ -14,6 +14,7 @@ from lictor.guard.views.letters import ATBASH, ROTATIONS, LetterCipher
 from lictor.guard.views.lookalikes import Leet, Lookalikes, UpsideDown, ZeroWidth
 from lictor.guard.views.protocol import Decoded, View
 from lictor.guard.views.reversal import ReversedLines, ReversedWords
+from lictor.guard.views.scripts import Places, Scripts
 from lictor.guard.views.spaced import SpacedView
 from lictor.guard.views.words import WordView
 
@@ -44,6 +45,8 @@ VIEWS: Views = MappingProxyType(
         "spaced": SpacedView,
         "zero_width": lambda: WordView(ZeroWidth()),
         "lookalikes": lambda: WordView(Lookalikes()),
+        "script": lambda: WordView(Scripts()),
+        "places": lambda: WordView(Places()),
         "upside_down": lambda: WordView(UpsideDown()),
         "leet": lambda: WordView(Leet()),
         "rot": lambda: WordView(LetterCipher(ROTATIONS)),
