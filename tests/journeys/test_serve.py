@@ -17,7 +17,9 @@ import openai
 import pytest
 from tests.conftest import SaveGuard
 from tests.server.serving import SOUP, FakeUpstream, running, says, wait_until
+from typer.testing import CliRunner
 
+from lictor.cli.main import app
 from lictor.types import Policy
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
@@ -94,15 +96,21 @@ def test_what_does_not_end_in_time_is_ended_with_an_error(save_tiny_guard: SaveG
     ],
 )
 def test_what_is_wrong_is_told(
-    save_tiny_guard: SaveGuard, tmp_path: Path, arguments: list[str], code: int, message: str
+    save_tiny_guard: SaveGuard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
     """Wrong use ends with 2, a damaged guard with 1, both with a line on stderr and no traceback."""
     save_tiny_guard(tmp_path / "guard", OPEN)
-    command = [sys.executable, "-c", "from lictor.cli.main import app; app()", "serve", *arguments]
+    monkeypatch.chdir(tmp_path)
 
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)  # noqa: S603 - our own interpreter
+    done = CliRunner().invoke(app, ["serve", *arguments])
 
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert (done.exit_code, "Traceback" in done.stderr) == (code, False)
+    assert isinstance(done.exception, SystemExit)
     assert message in done.stderr
 
 

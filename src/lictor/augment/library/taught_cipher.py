@@ -1,4 +1,4 @@
-"""A cipher that is taught along with the text. In: text. Out: the text in it, below its key, which no guard view reads."""
+"""A cipher that is taught along with the text, which no guard view reads. In: text. Out: the text, below its key."""
 
 import re
 from string import ascii_lowercase
