@@ -29,6 +29,7 @@ def test_a_demo_makes_a_guard_and_shows_it(tiny: str, tmp_path: Path) -> None:
     assert list(shown["seconds"]) == ["data", "input", "stream", "traces", "policy", "guard", "show"]
     assert len(shown["turns"]) == 3
     assert {turn["outcome"] for turn in shown["turns"]} <= {"answered", "refused", "halted"}
+    assert [turn["expected"] for turn in shown["turns"]] == ["answered", "refused", "halted"]
     assert shown["guard"] == str(folder / "guard")
 
 

