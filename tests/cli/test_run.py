@@ -126,7 +126,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(tiny: str, tmp_path: Path
     """A real interrupt of a real process: one line, no traceback, and what was finished is kept."""
     folder = write_packed_project(tmp_path, tiny)
     settings = yaml.safe_load((folder / "lictor.yaml").read_text())
-    settings["training"]["epochs"] = 100_000
+    settings["training"]["epochs"] = 2_000
     (folder / "lictor.yaml").write_text(yaml.safe_dump(settings))
     listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # background jobs ignore it
     command = [sys.executable, "-c", f"{listens}; from lictor.cli.main import app; app()", "run", str(folder)]
