@@ -1,11 +1,10 @@
 """Thresholds are fitted on whole exchanges where there are enough of them."""
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 
 from lictor.augment import PlanConfig
-from lictor.pipeline.held_out import FOR_PATH, held_out_items, lend_answers
+from lictor.pipeline.held_out import held_out_items, lend_answers
 from lictor.types import Bucket, Example, Message, Split
 
 BUCKETS: dict[str, Bucket] = {"melt": "restricted", "tea": "everyday", "law": "same_domain"}
@@ -74,16 +73,3 @@ def test_validation_is_made_of_exchanges() -> None:
     found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN)
 
     assert {item.conversation[-1].role for item in found["validation"]} == {"assistant"}
-
-
-def test_no_source_has_more_than_enough_to_choose_the_path() -> None:
-    """Those kept are the same whatever the order, and no other split loses any."""
-    rows = [example(rule, split) for rule in BUCKETS for split in ("validation", "test") for _ in range(FOR_PATH + 9)]
-
-    found, other = (held_out_items(given, [], BUCKETS, PLAN) for given in (rows, rows[::-1]))
-
-    sizes = Counter((item.source, item.is_restricted) for item in found["validation"] if item.source != "wrapped")
-    assert set(sizes.values()) == {FOR_PATH}
-    ids, others = ({i.id for i in f["validation"] if i.source != "wrapped"} for f in (found, other))
-    assert ids == others
-    assert sum(item.source != "wrapped" for item in found["test"]) == len(BUCKETS) * (FOR_PATH + 9)

@@ -39,9 +39,8 @@ from lictor.types import Policy
 MARGIN = 1e-6
 """How far past the conversation that must pass the level is set, in benign spreads: room for float32 logits."""
 CANDIDATES = 41
-TOLERANCE = 0.03
-"""Log-AUROC given up to have more refused at the prompt, before the model was asked and anything was streamed. At 0.01
-a starter whose stream scorer is much the better of the two refused next to nothing there."""
+TOLERANCE = 0.01
+"""Log-AUROC given up to have more refused at the prompt, before the model was asked and anything was streamed."""
 PROMPT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 """Tried for the prompt's part in its answer's score, both in units of their benign spread."""
 

@@ -125,8 +125,7 @@ def next_token_loss(hidden: Tensor, unembedding: Tensor, token_ids: Tensor, mask
     """Cross-entropy of the next token at the positions `at` (flat indices into batch x seq, a sample of them).
 
     The full vocabulary at every position would cost more than the layers being trained; a random sample of
-    positions estimates the same mean. `unembedding` may hold a part of the vocabulary, as long as all of `token_ids`
-    are in it.
+    positions estimates the same mean.
 
     Args:
         hidden: (batch, seq, hidden) after the final norm.

@@ -3,8 +3,7 @@
 In: conversations, answers. Out: token ids. The answer's tokens are those the guard commits (guard/tokens.py), since
 both cut text into the same segments; this module may not import the guard, so the cut is passed in. Knows no model.
 
-Cites: CC1 section 3.4 and appendix 5.7 (the task template around a dialog, read by its next token). Theirs explains the
-task at length; a head that is trained for the task needs no telling, and pays for each word with every prompt.
+Cites: CC1 section 3.4 and appendix 5.7 (the task template around a dialog).
 """
 
 import re
@@ -19,8 +18,8 @@ from lictor.types import Conversation, Role, Token
 
 MAX_INPUT_TOKENS = 4096
 
-_OWN_LINE = re.compile(f"(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=(?:{'|'.join(get_args(Role))}|verdict):)")
-"""Where a line starts as the template's own do, after any character that Unicode breaks lines at."""
+_ROLE_LINE = re.compile("(?<=[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])" + f"(?=(?:{'|'.join(get_args(Role))}):)")
+"""Where a role stands at the start of a line, after any character that Unicode breaks lines at."""
 
 
 def input_template() -> tuple[str, str]:
@@ -31,8 +30,8 @@ def input_template() -> tuple[str, str]:
 
 
 def dialog_text(conversation: Conversation) -> str:
-    """The conversation with its roles as plain text; a `user:` or `verdict:` line in a message gets a blank first."""
-    return "\n".join(f"{m.role}: {_OWN_LINE.sub(' ', m.content)}" for m in conversation)
+    """The conversation with its roles as escaped plain text: a user's `assistant:` line or end tag stays inside."""
+    return "\n".join(f"{m.role}: {_escape(m.content)}" for m in conversation)
 
 
 def input_ids(conversation: Conversation, tokenizer: PreTrainedTokenizerFast, limit: int) -> list[int]:
@@ -69,6 +68,10 @@ class SegmentTokenizer:
         """Tokens of `segment`; a token that ends inside a character ends where the character does."""
         found = self._backend.encode(segment, add_special_tokens=False)
         return [Token(i, end) for i, (_, end) in zip(found.ids, found.offsets, strict=True)]
+
+
+def _escape(text: str) -> str:
+    return _ROLE_LINE.sub(" ", text.replace("</", "<\\/"))
 
 
 def _is_plain(text: str) -> bool:

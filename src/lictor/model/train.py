@@ -36,7 +36,7 @@ class TrainingConfig:
     """How a head is trained."""
 
     epochs: float = 3.0
-    batch_tokens: int = 512
+    batch_tokens: int = 1024
     learning_rate: float = 8e-4
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
@@ -88,7 +88,6 @@ def train_head(
             {"params": list(head.value.parameters()), "lr": config.head_learning_rate},
         ],
         weight_decay=config.weight_decay,
-        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at: _rate(at, len(steps), config.warmup))
     losses = _resume(checkpoint, key, {"head": head, "optimizer": optimizer, "schedule": schedule})
@@ -98,15 +97,14 @@ def train_head(
     hidden = backbone.activations([e.token_ids for e in examples])
     head.train()
     is_bf16 = backbone.unembed.weight.dtype == torch.bfloat16
-    words = _Words.of(examples, backbone) if kind == "stream" else None
     for at in range(len(losses), len(steps)):
         read = [hidden[i] for i in steps[at]]
         batch = [examples[i] for i in steps[at]]
         with torch.autocast(backbone.device.type, torch.bfloat16, enabled=is_bf16):
-            if words is None:
+            if kind == "input":
                 loss = _input_loss(head, read, batch, config.label_smoothing)
             else:
-                terms = _StreamTerms(at / len(steps), config, words)
+                terms = _StreamTerms(at / len(steps), config, backbone.unembed.weight)
                 loss = _stream_loss(
                     head, read, batch, terms, torch.Generator().manual_seed(config.seed * 1_000_003 + at)
                 )
@@ -142,29 +140,12 @@ def _input_loss(head: Head, hidden: Sequence[Tensor], examples: Sequence[Labelle
     return readout_loss(logits, torch.tensor([e.label for e in examples], device=logits.device), smoothing)
 
 
-class _Words(NamedTuple):
-    """The part of the vocabulary that the next-token term chooses from: the tokens that occur in training."""
-
-    unembedding: Tensor
-    """(words, hidden)."""
-    place: Tensor
-    """(vocabulary,) row of each token in `unembedding`; 0 for one that does not occur."""
-
-    @classmethod
-    def of(cls, examples: Sequence[Labelled], backbone: Backbone) -> "_Words":
-        weight = backbone.unembed.weight
-        known = torch.tensor(sorted({token for e in examples for token in e.token_ids}), device=weight.device)
-        place = torch.zeros(weight.shape[0], dtype=torch.long, device=weight.device)
-        place[known] = torch.arange(len(known), device=weight.device)
-        return cls(weight[known].float(), place)
-
-
 class _StreamTerms(NamedTuple):
     """What weighs in the stream loss at one step."""
 
     progress: float
     config: TrainingConfig
-    words: _Words
+    unembedding: Tensor
 
 
 def _stream_loss(
@@ -184,8 +165,7 @@ def _stream_loss(
         ids[row, : len(example.token_ids)] = torch.tensor(example.token_ids, device=ids.device)
     count = max(1, round(terms.config.next_token_share * mask.numel()))
     at = torch.randperm(mask.numel(), generator=rng)[:count].to(mask.device)
-    term = next_token_loss(final, terms.words.unembedding, terms.words.place[ids], mask, at)
-    return loss + terms.config.next_token_weight * term
+    return loss + terms.config.next_token_weight * next_token_loss(final, terms.unembedding, ids, mask, at)
 
 
 def _pad(hidden: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -60,7 +60,7 @@ MEASURED_EVERY = 4
 """One family of transforms of so many is kept from training."""
 REPLAY_TOKENS = 24_000
 """Of the project's own data, half of it disguised, read again so that nothing else is unlearnt."""
-SCHEDULE = TrainingConfig(epochs=2, batch_tokens=1024, learning_rate=2e-4, head_learning_rate=3e-4)
+SCHEDULE = TrainingConfig(epochs=2, learning_rate=2e-4, head_learning_rate=3e-4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +272,10 @@ def _train(
         told = {tuple(sequence.token_ids) for sequence in learnt}
         read = [labelled(pool, kind, backbone, training.max_tokens) for pool in pools]
         fresh = [[s for s in pool if tuple(s.token_ids) not in told] for pool in read]
-        replay = [s for pool in fresh for s in within_budget(pool, [], budget_tokens=REPLAY_TOKENS // len(fresh))]
+        replay = [s for pool in fresh for s in within_budget(pool, budget_tokens=REPLAY_TOKENS // len(fresh))]
         head = load_head(kind, backbone, folder / HEAD)
         head.top.float()
-        schedule = replace(SCHEDULE, loss=training.loss, seed=training.seed)
+        schedule = replace(SCHEDULE, loss=training.loss, batch_tokens=training.batch_tokens, seed=training.seed)
         sequences = [*learnt, *replay]
         losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=None, progress=progress)
         parents = {kind: read_manifest(folder).fingerprint}

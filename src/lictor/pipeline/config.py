@@ -82,14 +82,12 @@ class TrainingSection(Section):
     loss: Literal["cumulative_max", "sliding_window", "token", "last_token"] = "cumulative_max"
     """Of the stream scorer; see model.losses."""
     epochs: float = Field(default=3.0, gt=0)
-    stream_epochs: float | None = Field(default=None, gt=0)
-    """Of the stream scorer; as many as of the input scorer where left out."""
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""
     budget_tokens: int = Field(default=400_000, ge=1_000)
-    """Most tokens a scorer is trained on in one epoch; which, see pipeline.sequences."""
+    """Most tokens a scorer is trained on in one epoch: where there are more, disguised copies are left out first."""
     learning_rate: float = Field(default=8e-4, gt=0)
-    batch_tokens: int = Field(default=512, ge=64)
+    batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one step, padding included."""
     seed: int = 0
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from lictor.artifacts import fingerprint
 from lictor.augment import PlanConfig, augment
 from lictor.pipeline.scoring import Item
 from lictor.types import Bucket, Example, Message, Split
@@ -23,10 +22,6 @@ that sets their level draws as many from each source, and this is its smallest."
 ENOUGH = 150
 """Benign exchanges, as many from each source, from which thresholds are fitted without lone prompts: with no hit they
 certify a false-positive rate of 2%."""
-
-FOR_PATH = 120
-"""Conversations of one source and label that choose the path, at most: on the starter, paths chosen on as many differed
-from one another, and from one chosen on all, by no more than the tolerance among equals."""
 
 
 def held_out_items(
@@ -75,19 +70,12 @@ def _items(
     lent = lend_answers([e for e in held if e.split == "validation"])
     rows = [*lent, *(e for e in held if e.split != "validation"), *pools]
     wrapped = augment([e for at, e in enumerate(rows) if at % WRAPPED_EVERY[e.split] == 0], plan)
-    found: dict[Split, list[Item]] = {split: [] for split in get_args(Split) if split != "train"}
-    for example in (*rows, *wrapped):
-        if example.split != "train":
-            found[example.split].append(item_of(example, buckets))
-    found["calibration"] = [item for item in found["calibration"] if not item.is_restricted]  # they choose the level
-    found["validation"] = _at_most(FOR_PATH, found["validation"])
-    return found
-
-
-def _at_most(most: int, items: Sequence[Item]) -> list[Item]:
-    """As many of each source and label, picked by nothing but their ids; in the order given."""
-    groups: dict[tuple[str, bool], list[Item]] = defaultdict(list)
-    for item in sorted(items, key=lambda item: fingerprint(item.id)):
-        groups[item.source, item.is_restricted].append(item)
-    kept = {id(item) for group in groups.values() for item in group[:most]}
-    return [item for item in items if id(item) in kept]
+    return {
+        split: [
+            item
+            for item in (item_of(e, buckets) for e in [*rows, *wrapped] if e.split == split)
+            if split != "calibration" or not item.is_restricted  # the level is chosen on benign conversations alone
+        ]
+        for split in get_args(Split)
+        if split != "train"
+    }

@@ -40,7 +40,6 @@ from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.sequences import labelled, within_budget
 from lictor.pipeline.traces import read_traces, write_traces
-from lictor.redteam.finds import FINDS
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
 from lictor.types import Bucket, Policy, Split
@@ -256,14 +255,13 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     backbone = Backbone(training.backbone, Cut(training.trunk, training.top), precision_of(inputs.project))
     examples = [e for e in read_dataset(data) if e.split == "train"]
     disguised = augment(examples, augment_plan(inputs.project))
-    finds = [e for e in examples if e.source.startswith(FINDS)]
-    found, plain, worn = (labelled(pool, kind, backbone, training.max_tokens) for pool in (finds, examples, disguised))
-    sequences = within_budget(plain, worn, budget_tokens=training.budget_tokens, always=found)
+    read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
+    sequences = within_budget(*read, budget_tokens=training.budget_tokens)
     if not sequences:
         raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
     head = new_head(kind, backbone)
     schedule = TrainingConfig(
-        epochs=training.stream_epochs or training.epochs if kind == "stream" else training.epochs,
+        epochs=training.epochs,
         batch_tokens=training.batch_tokens,
         learning_rate=training.learning_rate,
         loss=training.loss,

@@ -20,9 +20,6 @@ from lictor.redteam.rewriting import Rewrite
 from lictor.redteam.staged import STAGED
 from lictor.types import Conversation, Example, Message
 
-FINDS = "redteam:"
-"""What the source of every find starts with, and of every twin."""
-
 
 def examples_of(tried: Sequence[Tried], constitution: str) -> list[Example]:
     """A restricted example of each success: what was asked, and what was delivered."""
@@ -53,7 +50,7 @@ def _example(one: Tried, constitution: str) -> Example:
         prompt_label=1,
         answer_label=1,
         rule=one.plan.aim.rule,
-        source=f"{FINDS}{one.attacker}",
+        source=f"redteam:{one.attacker}",
         generator="redteam",
         transforms=one.plan.chain,
         parent=one.plan.aim.question,
@@ -76,7 +73,7 @@ def _twin(one: Tried, example: Example, others: Sequence[Example], rules: Mappin
         example,
         id=fingerprint([example.id, one.attack.id])[:12],
         messages=(*turns, Message("user", text), answer),
-        source=f"{FINDS}twin:{one.attacker}",
+        source=f"redteam:twin:{one.attacker}",
         generator="redteam",
         parent=example.id,
     )
