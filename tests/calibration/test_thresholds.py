@@ -162,7 +162,7 @@ def test_the_path_follows_the_stage_that_sees_the_attacks() -> None:
     )
     caught = {rate.name: rate.value for rate in fitted.report.held_out.caught}
 
-    assert fitted.policy.input_threshold > stats.norm.ppf(0.99)
+    assert fitted.policy.input_threshold > fitted.policy.output_threshold
     assert caught["output"] > 0.85
 
 

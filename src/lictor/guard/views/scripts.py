@@ -1,7 +1,7 @@
 """Read English spelt in other letters: Greek, Cyrillic or Hebrew ones, or the places of letters in the alphabet.
 
 In: words. Out: words in Latin letters. A sign is a word that is a common English one when spelt back. Ordinary text of
-a language in these alphabets seldom holds any, and never several close together.
+a language in these alphabets seldom holds any.
 """
 
 import re
@@ -79,9 +79,9 @@ class Places:
 
     def weigh(self, segment: str) -> tuple[int, ...] | None:
         """One key for a common word."""
-        word = core(segment)
-        is_sign = _JOINED.fullmatch(word) is not None and len(_spelt(word)) >= SIGN_CHARS and _spelt(word) in COMMON
-        return (0,) if is_sign else ()
+        found = _JOINED.fullmatch(core(segment))
+        word = _spelt(found[0]) if found else ""
+        return (0,) if len(word) >= SIGN_CHARS and word in COMMON else ()
 
     def guess(self, text: str) -> int | None:
         """Never: only its words give it away."""
