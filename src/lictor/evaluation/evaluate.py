@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lictor.artifacts import fingerprint, write_atomic
+from lictor.artifacts import alone_in, fingerprint, write_atomic
 from lictor.errors import ArtifactError, UsageError
 from lictor.evaluation.ahead import Exchange, read_ahead
 from lictor.evaluation.measures import Figure
@@ -129,13 +129,13 @@ def run_cases(
     """The records of all cases, or of the first `limit`, in whole blocks; what stands already is not run again.
 
     Raises:
-        ArtifactError: The file holds records of other cases.
+        ArtifactError: The file holds records of other cases, or another process writes it.
     """
-    done = keep_whole_blocks(path, cases, block)
     end = len(cases) if limit is None else min(len(cases), -(-limit // block) * block)
-    for start in range(done, end, block):
-        progress(f"evaluating ({path.stem})", start, end)
-        append(path, run_block(cases[start : start + block], guard, answers))
+    with alone_in(path.parent):
+        for start in range(keep_whole_blocks(path, cases, block), end, block):
+            progress(f"evaluating ({path.stem})", start, end)
+            append(path, run_block(cases[start : start + block], guard, answers))
     progress(f"evaluating ({path.stem})", end, end)
     return read_records(path)[:end]
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from lictor.artifacts import Manifest, fingerprint, open_artifact, read_manifest, write_artifact
+from lictor.artifacts import Manifest, alone_in, fingerprint, open_artifact, read_manifest, write_artifact
 from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard
 from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
@@ -107,10 +107,17 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
     """Bring `project` up to date; what stands already is left alone.
 
     Raises:
-        LictorError: A stage failed, or the data did not pass the audit; what was finished before is kept.
+        LictorError: A stage failed, the data did not pass the audit, or another process runs the project; what was
+            finished before is kept.
     """
     inputs = read_inputs(project)
     locate(project.config.training.backbone)  # before hours of data: a name mistyped is told at once
+    with alone_in(project.runs):
+        return _run(inputs, progress)
+
+
+def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
+    project = inputs.project
     reports: list[StageReport] = []
     data = _stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
