@@ -5,7 +5,7 @@ import pytest
 
 from lictor.calibration.drift import drift
 from lictor.calibration.points import operating_points
-from lictor.calibration.thresholds import fit
+from lictor.calibration.thresholds import choose_path, fit, peaks, refit
 from lictor.errors import CalibrationError
 from lictor.types import Policy
 
@@ -16,12 +16,12 @@ def test_every_source_keeps_the_budget_where_that_is_promised() -> None:
     """Over many populations whose sources differ, some source's true rate exceeds it as seldom as promised."""
     rounds, budget, confidence = 150, 0.06, 0.9
     rng = np.random.default_rng(11)
-    path, report = draw("a", 60, rng), draw("c", 5, rng)
+    path, report = choose_path(peaks(draw("a", 60, rng))), draw("c", 5, rng)
     broken = by_mean = 0
     for _ in range(rounds):
         b = draw("b", 80, rng, attacks=0)
         for promise in ("every_source", "mean"):
-            fitted = fit(
+            fitted = refit(
                 path, b, report, budget_fpr=budget, policy_template=TEMPLATE, confidence=confidence, promise=promise
             )
             assert fitted.report.fitted_upper <= budget

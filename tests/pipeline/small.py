@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from lictor.artifacts import read_manifest
+from lictor.artifacts import LOCK, read_manifest
 from lictor.pipeline.config import Project, load_project
 
 RULES = {
@@ -190,6 +190,8 @@ def made_of(project: Project) -> dict[str, tuple[str, Mapping[str, str]]]:
     """Fingerprint and file sums of every artefact of a project, by folder; anything else is named without them."""
     found: dict[str, tuple[str, Mapping[str, str]]] = {}
     for folder in [*project.runs.iterdir(), project.guard]:
+        if folder.name == LOCK:
+            continue
         if folder.is_dir() and not folder.name.startswith("."):
             manifest = read_manifest(folder)
             found[folder.name] = (manifest.fingerprint, manifest.files)
