@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from string import ascii_letters
 
@@ -9,6 +10,7 @@ import pytest
 
 from lictor.server.admission import ANONYMOUS, Gate, client_of
 from lictor.server.errors import BusyError, RequestError
+from lictor.server.memory import free_bytes
 from lictor.server.probes import ProbeWatch, likeness, sketch_of
 from lictor.server.settings import KeySection, ProbesSection
 from lictor.types import Decision
@@ -59,6 +61,37 @@ def test_room_is_limited_and_given_back() -> None:
         raise ValueError
 
     assert gate.open == 0
+
+
+def test_low_memory_takes_no_more_at_once_than_there_were() -> None:
+    """One answer always finds room; two only where two were open before memory ran low."""
+    gate = Gate(8, 1)
+    with gate.slots(ANONYMOUS, 1, is_memory_low=True):
+        with pytest.raises(BusyError) as caught, gate.slots(ANONYMOUS, 1, is_memory_low=True):
+            pass
+        assert caught.value.code == "overloaded"
+        with gate.slots(ANONYMOUS, 1):
+            pass
+        with gate.slots(ANONYMOUS, 1, is_memory_low=True):
+            pass
+
+
+def test_free_memory_is_what_machine_and_container_leave(tmp_path: Path) -> None:
+    """The lesser of both; files that were only read are free; no account, no number."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 4000 kB\n")
+    assert free_bytes(tmp_path) == 4_096_000
+
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("1000000\n")
+    (group / "memory.current").write_text("900000\n")
+    (group / "memory.stat").write_text("anon 1\ninactive_file 50000\n")
+    assert free_bytes(tmp_path) == 150_000
+
+    (group / "memory.max").write_text("max\n")
+    assert free_bytes(tmp_path) == 4_096_000
+    assert free_bytes(tmp_path / "none") is None
 
 
 def test_a_day_is_spent_and_comes_back() -> None:

@@ -91,6 +91,20 @@ def test_a_full_server_says_when_to_come_back() -> None:
         assert post(server).status_code == 200
 
 
+def test_a_server_short_of_memory_takes_no_second_answer() -> None:
+    """While less memory is free than `limits.free_bytes`, HTTP 429; the answer under way goes on."""
+    with (
+        guarded(FakeUpstream(says(SOUP, delay_s=0.02)), limits={"free_bytes": 10**15}) as server,
+        httpx2.stream("POST", server.url + "/v1/chat/completions", json=BODY | {"stream": True}) as first,
+    ):
+        pieces = first.iter_text()
+        text = next(pieces)
+        refused = post(server)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
+        assert "memory" in refused.json()["error"]["message"]
+        assert (text + "".join(pieces)).endswith("data: [DONE]\n\n")
+
+
 def test_keys_are_asked_for() -> None:
     """With keys listed, every endpoint of the API wants one; health, metrics and the page do not."""
     key = {"name": "app", "sha256": hashlib.sha256(b"sesame").hexdigest(), "requests_per_minute": 1}

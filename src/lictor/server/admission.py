@@ -48,6 +48,8 @@ class Gate:
     """Answers at once, over all clients."""
     retry_after_s: int
     open: int = 0
+    most: int = 1
+    """Answers that were open at once: as many are held again without more memory."""
     _open_by_client: dict[str, int] = field(default_factory=dict[str, int])
     _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
     _throttled: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
@@ -100,7 +102,7 @@ class Gate:
         return self._tokens.get(client, 0)
 
     @contextmanager
-    def slots(self, client: KeySection, count: int) -> Generator[None]:
+    def slots(self, client: KeySection, count: int, *, is_memory_low: bool = False) -> Generator[None]:
         """Room for `count` answers, given back at the end.
 
         Raises:
@@ -109,9 +111,12 @@ class Gate:
         mine = self._open_by_client.get(client.name, 0)
         if self.open + count > self.streams:
             raise BusyError("the service is at its limit of open streams", "overloaded", self.retry_after_s)
+        if is_memory_low and self.open + count > self.most:
+            raise BusyError("the service has no memory for more streams", "overloaded", self.retry_after_s)
         if client.streams is not None and mine + count > client.streams:
             raise BusyError("this key is at its limit of open streams", "too_many_streams", self.retry_after_s)
         self.open += count
+        self.most = max(self.most, self.open)
         self._open_by_client[client.name] = mine + count
         try:
             yield

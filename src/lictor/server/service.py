@@ -9,7 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from lictor.server.admission import Gate
 from lictor.server.blocks import BlockStyle
 from lictor.server.errors import ServiceError
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
+from lictor.server.memory import free_bytes
 from lictor.server.metrics import Metrics
 from lictor.server.probes import Campaign, ProbeWatch
 from lictor.server.record import DecisionLog, Record, record_row, utc_now
@@ -91,6 +92,7 @@ class Service:
         if served is None or reason in {"draining", "log"}:
             error = ServiceError("the service is not taking requests", f"not_ready_{reason or 'guard'}")
             error.status = 503
+            error.headers["retry-after"] = str(self.settings.limits.retry_after_s)
             raise error
         return served
 
@@ -106,6 +108,16 @@ class Service:
         if self.settings.decisions.required and self.log.error:
             return "log"
         return None
+
+    def slots(self, client: KeySection, count: int) -> AbstractContextManager[None]:
+        """Room for `count` answers, given back at the end.
+
+        Raises:
+            BusyError: There is none: too many are open, or memory is low.
+        """
+        free = free_bytes()
+        is_memory_low = free is not None and free < self.settings.limits.free_bytes
+        return self.gate.slots(client, count, is_memory_low=is_memory_low)
 
     def style(self, served: Served) -> BlockStyle:
         """How blocks are told."""
@@ -193,7 +205,7 @@ class Exchange:
             BusyError: There is no room.
         """
         service = self._service
-        with service.gate.slots(self._ask.client, self._ask.choices):
+        with service.slots(self._ask.client, self._ask.choices):
             service.exchanges.add(self)
             self._task = asyncio.current_task()
             service.metrics.streams.inc()
@@ -270,7 +282,7 @@ async def judge(service: Service, ask: Ask) -> Decision:
     prompt = ask.conversation if answer is None else tuple(before)
     served = service.served
     flow = Flow(served.guard, prompt, service.scoring, score_s=service.settings.limits.score_s)
-    with service.gate.slots(ask.client, 1):
+    with service.slots(ask.client, 1):
         decision = served.named(await flow.judge(answer), _judged(prompt, answer or ""))
     record = Record(
         request_id=ask.request_id,

