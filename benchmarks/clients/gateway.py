@@ -18,6 +18,7 @@ from typing import Any
 
 openai: Any = import_module("openai")
 GUARDED, BARE = sys.argv[1:3]
+KEY = "sk-the-proxys-own-key"
 CONFIG = {
     "model_list": [
         {
@@ -45,20 +46,24 @@ def main() -> None:
         config = Path(folder) / "config.yaml"
         config.write_text(json.dumps(CONFIG))
         command = [str(Path(sys.executable).with_name("litellm")), "--config", str(config), "--port", str(port)]
-        environment = os.environ | {"LITELLM_TELEMETRY": "False", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        environment = os.environ | {
+            "LITELLM_MASTER_KEY": KEY,
+            "LITELLM_TELEMETRY": "False",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        }
         proxy = subprocess.Popen(command, stdout=sys.stderr, env=environment)  # noqa: S603 - the client's own program
         try:
-            client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k", max_retries=0, timeout=60)
-            _wait_for(client)
+            client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=0, timeout=60)
+            _wait_for(client, proxy)
             print(json.dumps({name: _passes(check, client) for name, check in CHECKS.items()}))
         finally:
             proxy.terminate()
             proxy.wait()
 
 
-def _wait_for(client: Any) -> None:
+def _wait_for(client: Any, proxy: subprocess.Popen[bytes]) -> None:
     ends = time.monotonic() + 300
-    while True:
+    while proxy.poll() is None:
         try:
             client.models.list()
             return

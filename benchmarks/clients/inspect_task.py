@@ -6,9 +6,10 @@ from typing import Any
 inspect_ai: Any = import_module("inspect_ai")
 dataset: Any = import_module("inspect_ai.dataset")
 scorer: Any = import_module("inspect_ai.scorer")
+task = inspect_ai.task  # Inspect looks for a decorator of this very name
 
 
-@inspect_ai.task
+@task
 def guarded() -> Any:
     """Three questions."""
     samples = [dataset.Sample(input=question, target=target) for question, target in QUESTIONS.items()]

@@ -3,7 +3,8 @@
 In: a folder with an environment for each client: `sdk`, `litellm`, `inspect`, `garak` (Python environments with those
 packages; `sdk` has openai, anthropic and langchain-openai) and `node` (openai and promptfoo in node_modules). What is
 not there is left out. Out: what passed, as JSON; with --record the counts in docs/results.json. The guard minds one
-word, so that every verdict is known beforehand: what is measured is the protocol.
+word, so that every verdict is known beforehand: what is measured is the protocol. promptfoo takes every HTTP error for
+a failed test, so the endpoint it asks tells refused prompts as answers (`on_input_block: refusal`).
 
     python benchmarks/clients/run.py HOME --record
 """
@@ -19,7 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -33,7 +34,7 @@ from lictor.evaluation.results import record
 from lictor.guard import Guard
 from lictor.server.app import create_app
 from lictor.server.run import make_service
-from lictor.server.settings import ServerSettings, UpstreamSection
+from lictor.server.settings import BlockingSection, ServerSettings, UpstreamSection
 from lictor.server.upstream import HttpUpstream
 from lictor.testing import KeywordInputScorer, KeywordStreamScorer
 from lictor.types import Policy
@@ -80,8 +81,8 @@ def _node(home: Path, guarded: str, _: str) -> Checks:
     return _last_json(_said(["node", str(HERE / "sdk.mjs"), guarded], cwd=home / "node"))
 
 
-def _promptfoo(home: Path, guarded: str, _: str) -> Checks:
-    with tempfile.TemporaryDirectory() as folder:
+def _promptfoo(home: Path, _: str, bare: str) -> Checks:
+    with tempfile.TemporaryDirectory() as folder, _running(_guarded(bare, on_input_block="refusal")) as guarded:
         out = Path(folder) / "out.json"
         program = home / "node" / "node_modules" / ".bin" / "promptfoo"
         environment = {
@@ -98,16 +99,22 @@ def _promptfoo(home: Path, guarded: str, _: str) -> Checks:
 
 
 def _inspect(home: Path, guarded: str, _: str) -> Checks:
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": guarded + "/v1", "INSPECT_DISPLAY": "none"}
-        binary = home / "inspect" / "bin" / "inspect"
-        command = [str(binary), "eval", str(HERE / "inspect_task.py"), "--model", "openai/up", "--log-dir", folder]
-        command += ["--log-format", "json", "-M", "responses_api=false"]
-        _said(command, environment=environment)
-        (path,) = Path(folder).glob("*.json")
-        log = json.loads(path.read_text())
-    samples = {f"sample: {s['input']}": s["scores"]["stop_reason"]["value"] == "C" for s in log["samples"]}
-    return {"finished": log["status"] == "success", **samples}
+    """Over the Responses protocol, which Inspect takes by itself, and over chat completions."""
+    found: Checks = {}
+    for protocol, option in {"responses": [], "chat": ["-M", "responses_api=false"]}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": guarded + "/v1", "INSPECT_DISPLAY": "none"}
+            binary = home / "inspect" / "bin" / "inspect"
+            # Inspect takes a task's file by a relative path alone.
+            command = [str(binary), "eval", "inspect_task.py", "--model", "openai/up", "--log-dir", folder]
+            _said([*command, "--log-format", "json", *option], environment=environment, cwd=HERE)
+            (path,) = Path(folder).glob("*.json")
+            log = json.loads(path.read_text())
+        found[f"{protocol}: finished"] = log["status"] == "success"
+        for sample in log["samples"]:
+            is_right = sample["scores"].get("stop_reason", {}).get("value") == "C"
+            found[f"{protocol}: {sample['input']}"] = is_right
+    return found
 
 
 def _garak(home: Path, guarded: str, _: str) -> Checks:
@@ -154,10 +161,11 @@ def _last_json(text: str) -> Checks:
     return json.loads(lines[-1]) if lines else {"ran": False}
 
 
-def _guarded(bare: str) -> ASGIApp:
+def _guarded(bare: str, *, on_input_block: Literal["error", "refusal"] = "error") -> ASGIApp:
     guard = Guard(KeywordInputScorer("melt"), KeywordStreamScorer("melt"), Policy(0.0, 0.0), version="clients")
     section = UpstreamSection(url=bare + "/v1")
-    return create_app(make_service(guard, HttpUpstream(section, None), ServerSettings(upstream=section)))
+    settings = ServerSettings(upstream=section, blocking=BlockingSection(on_input_block=on_input_block))
+    return create_app(make_service(guard, HttpUpstream(section, None), settings))
 
 
 async def _models(_: Request) -> Response:

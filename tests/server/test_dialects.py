@@ -108,11 +108,29 @@ def test_tool_calls_of_responses() -> None:
 @pytest.mark.parametrize(
     "extra",
     [
+        {"include": ["reasoning.encrypted_content"], "store": False},
+        {"previous_response_id": None, "background": False},
+        {"reasoning": {"effort": "low", "summary": "auto"}},
+        {"stream_options": {"include_obfuscation": False}},
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "ok"}]}]},
+    ],
+)
+def test_responses_take_what_clients_send_unasked(extra: dict[str, Any]) -> None:
+    """What asks for nothing this service has is no error: agents and evaluators send it with every request."""
+    with guarded() as server:
+        answer = httpx2.post(server.url + "/v1/responses", json={"model": "up", "input": ASK} | extra)
+
+    assert (answer.status_code, answer.json().get("status")) == (200, "completed")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
         {"previous_response_id": "r"},
         {"tools": [{"type": "web_search"}]},
         {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
         {"background": True},
-        {"include": ["reasoning.encrypted_content"]},
+        {"include": ["file_search_call.results"]},
     ],
 )
 def test_responses_refuse_what_is_not_guarded(extra: dict[str, Any]) -> None:

@@ -26,11 +26,12 @@ from lictor.adapters.inspect_tasks import attacks, benign
 from lictor.errors import UsageError
 from lictor.guard import Guard, GuardSession
 from lictor.server.record import decision_body
+from lictor.server.settings import BlockingSection
 from lictor.types import Conversation, Message, Released
 
 __all__ = ["attacks", "benign", "lictor"]
 
-REFUSAL = "This request was declined by the content policy of this service."
+REFUSAL = BlockingSection().message
 
 
 @modelapi(name="lictor")  # pyright: ignore[reportUntypedFunctionDecorator]

@@ -61,9 +61,10 @@ class ChatStream:
         open_choices = [choice for choice in range(self.choices) if choice not in self._ended]
         text = self.style.section.message if block.is_first else self.style.section.replacement
         frames = self._begin(open_choices)
+        told = {"content_filter_results": filter_results(self.style.category)}
         for choice in open_choices:
             frames += self._chunk(choice, {"content": text}) if text else b""
-            frames += self._chunk(choice, {}, "content_filter")
+            frames += self._chunk(choice, {}, "content_filter", told)
         return frames
 
     def _fail(self, error: ServiceError) -> bytes:
@@ -76,10 +77,11 @@ class ChatStream:
         self._begun.update(fresh)
         return b"".join(self._chunk(choice, {"role": "assistant", "content": ""}) for choice in fresh)
 
-    def _chunk(self, choice: int, delta: dict[str, Any], reason: FinishReason | None = None) -> bytes:
+    def _chunk(
+        self, choice: int, delta: dict[str, Any], reason: FinishReason | None = None, told: dict[str, Any] | None = None
+    ) -> bytes:
         entry: dict[str, Any] = {"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}
-        if reason == "content_filter":
-            entry["content_filter_results"] = filter_results(self.style.category)
+        entry |= told or {}
         return self._frame({"choices": [entry]} | ({"usage": None} if self.wants_usage else {}))
 
     def _frame(self, rest: dict[str, Any]) -> bytes:
@@ -95,6 +97,8 @@ class WholeChoice:
     texts: dict[str, str] = field(default_factory=dict[str, str])
     calls: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
     reason: FinishReason = "content_filter"
+    is_cut_off: bool = True
+    """Whether it has no end of its own: the guard ended it."""
 
     def take(self, piece: Piece) -> None:
         """Add a cleared piece."""
@@ -139,7 +143,7 @@ def gather(events: Iterable[FlowEvent], choices: int, style: BlockStyle) -> Whol
             case Delivered(choice, piece):
                 found[choice].take(piece)
             case ChoiceEnded(choice, reason):
-                found[choice].reason = reason
+                found[choice].reason, found[choice].is_cut_off = reason, False
             case Failed(error):
                 raise error
             case Blocked(decision, is_first):
@@ -167,7 +171,7 @@ def completion(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict
 def _whole(index: int, choice: WholeChoice, style: BlockStyle) -> dict[str, object]:
     message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
     entry: dict[str, Any] = {"index": index, "message": message, "logprobs": None, "finish_reason": choice.reason}
-    if choice.reason == "content_filter":
+    if choice.is_cut_off:
         message |= {"content": style.section.replacement, "refusal": style.section.message}
         entry["content_filter_results"] = filter_results(style.category)
         return entry

@@ -154,7 +154,7 @@ def _stream(head: AnswerHead, _: ChatRequest, style: BlockStyle) -> MessagesStre
 def _whole(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict[str, object]:
     (choice,) = answer.choices
     pieces = choice.pieces()
-    if choice.reason == "content_filter":
+    if choice.is_cut_off:
         pieces = [Piece("content", style.section.replacement or style.section.message)]
     content = [_content(block, is_done=True) for block in blocks_of(pieces)]
     return message_body(head, content, choice.reason, answer.usage)

@@ -179,7 +179,7 @@ def _stream(head: AnswerHead, _: ChatRequest, style: BlockStyle) -> ResponsesStr
 def _whole(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict[str, object]:
     (choice,) = answer.choices
     pieces = choice.pieces()
-    if choice.reason == "content_filter":
+    if choice.is_cut_off:
         pieces = [Piece("refusal", style.section.replacement or style.section.message)]
     return response_body(head, [item_body(head, block) for block in blocks_of(pieces)], choice.reason, answer.usage)
 

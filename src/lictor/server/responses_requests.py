@@ -4,13 +4,13 @@ In: a body. Out: the chat request that asks the same. Nothing is kept between re
 is unknown; hosted tools, images and files are refused. Earlier reasoning is not sent on. Knows no guard and no socket.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from lictor.server.errors import RequestError
-from lictor.server.requests import Body, CallId, ChatRequest, Name
+from lictor.server.requests import Body, CallId, ChatRequest, Name, StreamOptions
 
 
 class InputText(Body):
@@ -56,7 +56,7 @@ class ResultItem(Body):
 
     type: Literal["function_call_output"]
     call_id: CallId
-    output: str
+    output: str | list[InputText]
     id: str | None = None
     status: str | None = None
 
@@ -96,7 +96,8 @@ class Reasoning(Body):
     """How much to reason."""
 
     effort: str | None = None
-    summary: None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    """Reasoning is given as the model writes it, or not at all."""
 
 
 class ResponsesRequest(Body):
@@ -105,7 +106,10 @@ class ResponsesRequest(Body):
     model: str
     input: str | Annotated[list[Item], Field(min_length=1)]
     instructions: str | None = None
+    include: list[Literal["reasoning.encrypted_content"]] | None = None
+    """There is none to include: clients that keep no state ask for it all the same."""
     stream: bool | None = None
+    stream_options: StreamOptions | None = None
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: float | None = None
     top_p: float | None = None
@@ -122,6 +126,9 @@ class ResponsesRequest(Body):
     store: bool | None = None
     """Nothing is ever stored."""
     truncation: Literal["disabled"] | None = None
+    background: Literal[False] | None = None
+    previous_response_id: None = None
+    conversation: None = None
 
     def chat(self) -> ChatRequest:
         """The chat request that asks the same.
@@ -162,12 +169,12 @@ class ResponsesRequest(Body):
                 calls = []
             match item:
                 case MessageItem():
-                    yield {"role": item.role, "content": _plain(item)}
+                    yield {"role": item.role, "content": _plain(item.content)}
                 case CallItem():
                     function = {"name": item.name, "arguments": item.arguments}
                     calls.append({"id": item.call_id, "type": "function", "function": function})
                 case ResultItem():
-                    yield {"role": "tool", "tool_call_id": item.call_id, "content": item.output}
+                    yield {"role": "tool", "tool_call_id": item.call_id, "content": _plain(item.output)}
                 case ReasoningItem():
                     pass
         if calls:
@@ -186,10 +193,10 @@ def chat_request(**fields: Any) -> ChatRequest:
         raise RequestError("a field is not as expected; see the reference", "invalid_value") from None
 
 
-def _plain(item: MessageItem) -> str:
-    if isinstance(item.content, str):
-        return item.content
-    return "\n".join(part.text if isinstance(part, InputText) else part.refusal for part in item.content)
+def _plain(content: str | Sequence[InputText | InputRefusal]) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text if isinstance(part, InputText) else part.refusal for part in content)
 
 
 def _nested(tool: FlatTool) -> dict[str, Any]:
