@@ -62,7 +62,8 @@ def test_an_estimate_is_shown_in_a_table(server: Generator, tmp_path: Path, no_c
     assert "time unknown before a first run" in shown
 
 
-@pytest.mark.parametrize("answers", [7, pytest.param(33, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", [7, 33])
 def test_a_killed_run_goes_on_and_makes_the_same_pack(
     server: Generator, answers: int, tmp_path: Path, no_cache: Path
 ) -> None:

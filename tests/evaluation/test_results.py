@@ -88,3 +88,16 @@ def test_what_matters_comes_first_under_its_own_name(tmp_path: Path) -> None:
     )
     assert "nothing" not in page
     assert "| y | 3 ms | 2 to 4 | 5 |" in page
+
+
+def test_what_a_reader_has_to_know_stands_under_its_table(tmp_path: Path) -> None:
+    """Once, in its own group; a note on what was not measured is left out."""
+    path = tmp_path / "results.json"
+    found = [Figure("b/x", 0.5, 0.4, 0.6, 10, "share"), Figure("a/y", 3.0, 2.0, 4.0, 5, "ms")]
+    record(path, found, "measure", STAMP)
+
+    page = render(read(path), notes={"a": "On a small machine.", "c": "Of something else."})
+
+    assert page.count("On a small machine.") == 1
+    assert page.index("| y |") < page.index("On a small machine.") < page.index("## b")
+    assert "Of something else." not in page

@@ -81,12 +81,13 @@ def read(path: Path) -> list[Row]:
     return cast(list[Row], rows)
 
 
-def render(rows: Sequence[Row], glance: Mapping[str, str] | None = None) -> str:
+def render(rows: Sequence[Row], glance: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None) -> str:
     """The rows as Markdown: a table for each first part of the names, with the commands that measured it below.
 
     Args:
         rows: The figures.
         glance: Names of the figures to show first, as far as they are there, and what to call them.
+        notes: What a reader of a group has to know, by the first part of its names.
     """
     parts = ["# Results", "Made from `results.json`; do not edit. Intervals are 95%."]
     known = {str(row["name"]): row for row in rows}
@@ -99,7 +100,8 @@ def render(rows: Sequence[Row], glance: Mapping[str, str] | None = None) -> str:
         lines = [f"## {group.replace('_', ' ')}", "", "| figure | value | interval | n |", "|---|---:|---:|---:|"]
         lines += [_line(row) for row in table]
         sources = dict.fromkeys(f"- `{row['command']}` at {row['commit']}, {row['date']}" for row in table)
-        parts.append("\n".join([*lines, "", *sources]))
+        said = ["", notes[group]] if notes and group in notes else []
+        parts.append("\n".join([*lines, *said, "", *sources]))
     return "\n\n".join(parts) + "\n"
 
 
