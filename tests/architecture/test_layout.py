@@ -84,7 +84,7 @@ def test_readme_names_folders_that_are_there() -> None:
     tree = _tree()
     beside = re.findall(r"^(\w+)/ ", tree.split("src/lictor/")[1], re.MULTILINE)
 
-    assert beside == ["tests", "benchmarks", "docs"]
+    assert beside == ["tests", "benchmarks", "deploy", "docs", "typings"]
     assert [name for name in beside if not (ROOT / name).is_dir()] == []
 
 
