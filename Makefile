@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Modules are compiled when they are first used: most of what is installed never is.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# Wherever compiled modules are not kept, every process would compile PyTorch anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests train tiny models: one thread each is faster than several that wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 # pyright runs on the Node.js that its extra brings, whatever is installed beside it.
