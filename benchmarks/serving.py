@@ -13,21 +13,19 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
 
 import httpx2
 import numpy as np
 import psutil
+from paced import Running, process, serve_paced
 
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.results import record
@@ -37,15 +35,7 @@ PROSE = (
     "old lamps and read their labels while the guide told them about the workshop by the river and its ledgers"
 )
 RESULTS = Path(__file__).parents[1] / "docs" / "results.json"
-STARTED = re.compile(r"running on (http://[\d.:]+)")
 RESAMPLES = 1_000
-
-
-class Running(NamedTuple):
-    """A server process."""
-
-    url: str
-    pid: int
 
 
 @dataclass(frozen=True)
@@ -118,11 +108,12 @@ def main() -> None:
     """Run it, or one of its processes."""
     options = _options()
     if options.upstream:
-        _serve_upstream(options.words, options.pace_ms / 1000)
+        pieces = _pieces(options.words)
+        serve_paced(lambda _: pieces, options.pace_ms / 1000)
         return
     upstream_command = [sys.executable, __file__, "x", "--upstream"]
     upstream_command += ["--words", str(options.words), "--pace-ms", str(options.pace_ms)]
-    with _process(upstream_command) as upstream:
+    with process(upstream_command) as upstream:
         serve = "from lictor.cli.main import app; app()"
         command = [
             sys.executable,
@@ -135,7 +126,7 @@ def main() -> None:
             "--port",
             "0",
         ]
-        with _process(command, LICTOR_SERVER__LIMITS__STREAMS="1024") as guarded:
+        with process(command, LICTOR_SERVER__LIMITS__STREAMS="1024") as guarded:
             asyncio.run(_run(guarded.url, 1))  # whatever is lazy happens before it counts
             pairs = [_measure(upstream.url, guarded, n, options.rounds) for n in options.streams]
             flagged = _would_block(guarded.url)
@@ -248,52 +239,9 @@ def _table(figures: Sequence[Figure]) -> str:
     return "\n".join(f"{f.name:50} {f.value:10.2f} ({f.low:.2f} to {f.high:.2f}) {f.unit}, n {f.n}" for f in figures)
 
 
-@contextmanager
-def _process(command: list[str], **environment: str) -> Generator[Running]:
-    """A server process, and its URL as soon as it says it."""
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | environment)  # noqa: S603 - our own interpreter
-        try:
-            url = None
-            while url is None and process.poll() is None:
-                time.sleep(0.05)
-                log.seek(0)
-                url = STARTED.search(log.read())
-            if url is None:
-                log.seek(0)
-                raise SystemExit(f"{' '.join(command)} did not start:\n{log.read()}")
-            yield Running(url[1], process.pid)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _serve_upstream(words: int, pace_s: float) -> None:
-    """An OpenAI-compatible upstream that says its words at an even pace."""
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import StreamingResponse
-    from starlette.routing import Route
-
-    def frame(delta: dict[str, str], reason: str | None = None) -> str:
-        return "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}) + "\n\n"
-
+def _pieces(words: int) -> list[str]:
     spoken = PROSE.split()
-
-    async def say() -> AsyncIterator[str]:
-        due = time.monotonic()
-        for at in range(words):
-            due += pace_s
-            await asyncio.sleep(due - time.monotonic())
-            yield frame({"content": spoken[at % len(spoken)] + (". " if at % 15 == 14 else " ")})
-        yield frame({}, "stop")
-        yield "data: [DONE]\n\n"
-
-    async def chat(_: Request) -> StreamingResponse:
-        return StreamingResponse(say(), media_type="text/event-stream")
-
-    uvicorn.run(Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])]), port=0)
+    return [spoken[at % len(spoken)] + (". " if at % 15 == 14 else " ") for at in range(words)]
 
 
 if __name__ == "__main__":

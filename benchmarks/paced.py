@@ -1,0 +1,88 @@
+"""Servers to measure with, each a process of its own: an upstream of an even pace, or any that says its URL.
+
+In: what an upstream is to say, or a command. Out: a running process and its URL. Knows no guard.
+"""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+STARTED = re.compile(r"running on (http://[\d.:]+)")
+
+
+class Running(NamedTuple):
+    """A server process."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def process(command: list[str], **environment: str) -> Generator[Running]:
+    """A server process, and its URL as soon as it says it."""
+    with tempfile.TemporaryFile("w+") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=os.environ | environment)  # noqa: S603 - our own interpreter
+        try:
+            url = None
+            while url is None and server.poll() is None:
+                time.sleep(0.05)
+                log.seek(0)
+                url = STARTED.search(log.read())
+            if url is None:
+                log.seek(0)
+                raise SystemExit(f"{' '.join(command)} did not start:\n{log.read()}")
+            yield Running(url[1], server.pid)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@contextmanager
+def running(app: ASGIApp) -> Generator[str]:
+    """The application in a thread, on a free port: its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def serve_paced(pieces: Callable[[dict[str, Any]], Sequence[str]], pace_s: float) -> None:
+    """Be an OpenAI-compatible upstream that streams the pieces it has for a request at an even pace."""
+
+    def frame(delta: dict[str, str], reason: str | None = None) -> str:
+        return "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}) + "\n\n"
+
+    async def say(spoken: Sequence[str]) -> AsyncIterator[str]:
+        due = time.monotonic()
+        for piece in spoken:
+            due += pace_s
+            await asyncio.sleep(due - time.monotonic())
+            yield frame({"content": piece})
+        yield frame({}, "stop")
+        yield "data: [DONE]\n\n"
+
+    async def chat(request: Request) -> StreamingResponse:
+        return StreamingResponse(say(pieces(await request.json())), media_type="text/event-stream")
+
+    uvicorn.run(Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])]), port=0)
