@@ -39,6 +39,15 @@ NOTES = {
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "
         "matrix products (ADR 0013). The parts are of one run."
     ),
+    "streaming_peers": (
+        "One answer at a time, the scorer on one thread, no prompt refused; benign answers at 25 tokens a second, "
+        "delays against the same unguarded. `fact_out`: the first restricted fact was delivered whole; "
+        "`out_from_first_fact_on`: tokens delivered from the one that completes it. The rescanning guard lets 16 "
+        "tokens go at a time; Lictor cuts inside such a batch, and with its hold-back keeps 16 more tokens behind. "
+        "NeMo Guardrails 0.24.1 asks the scorer over HTTP about chunks of 200 tokens with 50 of context, its "
+        "defaults; the small chunks, 32 with 16, are a check every 16 tokens. Its package reads each answer once "
+        "more when it is over, halted or not, which counts."
+    ),
 }
 """What a reader of a table has to know, by the first part of its names."""
 DOCS = Path(__file__).resolve().parents[1] / "docs"
