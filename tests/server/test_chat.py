@@ -219,6 +219,21 @@ def call_frames(arguments: str, name: str = "look_up") -> list[bytes]:
 TOOLS: Any = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
 
 
+def test_an_answer_can_be_handed_back_as_it_came() -> None:
+    """The client's own objects, dumped whole, are a turn of the next request; the model gets what they say."""
+    arguments = json.dumps({"dish": "leek soup"})
+    with guarded(FakeUpstream(sends(*call_frames(arguments)))) as server, client_of(server) as client:
+        said = client.chat.completions.create(model="up", messages=ASK, tools=TOOLS).choices[0].message
+        result: Any = {"role": "tool", "tool_call_id": "call_9", "content": "ready"}
+        for turn in (said, said.model_dump(), said.to_dict()):
+            turns: Any = [*ASK, turn, result]
+            client.chat.completions.create(model="up", messages=turns, tools=TOOLS)
+
+    (asked,) = {json.dumps(body["messages"][1]["tool_calls"]) for body in server.upstream.asked[1:]}
+    assert "leek soup" in asked
+    assert "function_call" not in server.upstream.asked[2]["messages"][1]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_permitted_tool_call_passes_unchanged(stream: bool) -> None:
     """Id, name and arguments are the upstream's; the arguments are valid JSON."""

@@ -73,6 +73,72 @@ def test_a_restricted_response_is_incomplete() -> None:
     assert whole.output_text == ""
 
 
+def test_a_response_can_be_handed_back_as_it_came() -> None:
+    """The client's own items, or what they are made of, are the input of the next request."""
+    frames = [chunk({"reasoning_content": "They are hungry."}), chunk({"content": "Let me see. "})]
+    with (
+        guarded(FakeUpstream(sends(*frames, *call_frames('{"dish": "soup"}')))) as server,
+        client_of(server) as client,
+    ):
+        said = client.responses.create(model="up", input=ASK, tools=TOOLS).output
+        result = {"type": "function_call_output", "call_id": "call_9", "output": "ready"}
+        for items in (said, [item.to_dict() for item in said]):
+            given: Any = [{"role": "user", "content": ASK}, *items, result]
+            client.responses.create(model="up", input=given, tools=TOOLS)
+
+    (turns,) = {json.dumps(body["messages"]) for body in server.upstream.asked[1:]}
+    assert [turn["role"] for turn in json.loads(turns)] == ["user", "assistant", "assistant", "tool"]
+
+
+def test_a_message_can_be_handed_back_as_it_came() -> None:
+    """The official client's own blocks are a turn of the next request."""
+    frames = [chunk({"reasoning_content": "They are hungry."}), chunk({"content": "Let me see. "})]
+    tools = [{"name": "look_up", "input_schema": {"type": "object"}}]
+    with guarded(FakeUpstream(sends(*frames, *call_frames('{"dish": "soup"}')))) as server:
+        said = message(server, tools=tools).json()["content"]
+        result = {"type": "tool_result", "tool_use_id": "call_9", "content": "ready"}
+        turns = [
+            {"role": "user", "content": ASK},
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": [result]},
+        ]
+        again = message(server, tools=tools, messages=turns)
+
+    assert again.status_code == 200
+    assert [turn["role"] for turn in server.upstream.asked[1]["messages"]] == ["user", "assistant", "tool"]
+
+
+def test_half_a_call_is_told_as_incomplete() -> None:
+    """A call that was cut off is no `completed` item, and its arguments are never said to be done."""
+    arguments = '{"steps": "First of all you take a pot and warm it slowly over the fire. Then the melt"}'
+    with guarded(FakeUpstream(sends(*call_frames(arguments)))) as server:
+        body = {"model": "up", "input": ASK, "stream": True, "tools": TOOLS}
+        events = events_of(httpx2.post(server.url + "/v1/responses", json=body))
+
+    (done,) = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert (done["type"], done["status"]) == ("function_call", "incomplete")
+    assert done["arguments"] and arguments.startswith(done["arguments"])
+    assert "response.function_call_arguments.done" not in {event["type"] for event in events}
+    assert events[-1]["response"]["output"] == [done]
+
+
+def test_calls_that_take_turns_are_told_one_after_the_other() -> None:
+    """Whatever order their pieces come in, a block ends before the next begins, as both protocols want it."""
+    calls = [{"index": at, "id": f"call_{at}", "function": {"name": f"tool_{at}", "arguments": ""}} for at in (0, 1)]
+    pieces = [{"index": at, "function": {"arguments": piece}} for piece in ('{"a"', ": 1}") for at in (0, 1)]
+    frames = [chunk({"tool_calls": [call]}) for call in [*calls, *pieces]]
+    with guarded(FakeUpstream(sends(*frames, chunk({}, finish="tool_calls"), b"data: [DONE]\n\n"))) as server:
+        said = events_of(message(server, stream=True))
+        body = {"model": "up", "input": ASK, "stream": True}
+        responded = events_of(httpx2.post(server.url + "/v1/responses", json=body))
+
+    order = [(e["type"], e["index"]) for e in said if e["type"] in {"content_block_start", "content_block_stop"}]
+    assert order == [(f"content_block_{what}", at) for at in (0, 1) for what in ("start", "stop")]
+    order = [(e["type"], e["output_index"]) for e in responded if "output_item" in e["type"]]
+    assert order == [(f"response.output_item.{what}", at) for at in (0, 1) for what in ("added", "done")]
+    assert [item["arguments"] for item in responded[-1]["response"]["output"]] == ['{"a": 1}'] * 2
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_restricted_prompt_is_an_error_in_responses(*, stream: bool) -> None:
     """HTTP 400 with the code that chat completions have, wherever in the input it stands."""
@@ -130,6 +196,8 @@ def test_responses_take_what_clients_send_unasked(extra: dict[str, Any]) -> None
         {"tools": [{"type": "web_search"}]},
         {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
         {"background": True},
+        {"input": [{"type": "secret_kind", "id": "x"}]},
+        {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "secret_kind": 1}]},
         {"include": ["file_search_call.results"]},
     ],
 )
@@ -140,6 +208,8 @@ def test_responses_refuse_what_is_not_guarded(extra: dict[str, Any]) -> None:
 
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert "MessageItem" not in answer.text
+    assert "secret_kind' " not in answer.text
     assert server.upstream.asked == []
 
 
@@ -205,6 +275,32 @@ def test_a_restricted_prompt_is_an_error_in_messages() -> None:
         body = answer.json()
         assert (answer.status_code, body["type"]) == (400, "error")
         assert (body["error"]["type"], body["error"]["code"]) == ("invalid_request_error", "content_filter")
+
+
+def test_every_error_of_messages_has_its_shape() -> None:
+    """Too large, not served, not allowed, no room: `type: error`, whichever layer says so; rejections are counted."""
+    limits = {"streams": 1, "body_bytes": 1000}
+    with guarded(FakeUpstream(says(SOUP, delay_s=0.05)), limits=limits) as server:
+        body = {"model": "up", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": ASK}]}
+        with httpx2.stream("POST", server.url + "/v1/messages", json=body) as first:
+            pieces = first.iter_bytes()
+            next(pieces)
+            busy = message(server, thinking={"type": "disabled"})
+        answers = [
+            busy,
+            message(server, system="x" * 2000),
+            httpx2.get(server.url + "/v1/messages"),
+            httpx2.post(server.url + "/v1/messages/count_tokens", json={}),
+        ]
+        metrics = httpx2.get(server.url + "/metrics").text
+
+    assert [(a.status_code, a.json()["type"], a.json()["error"]["type"]) for a in answers] == [
+        (429, "error", "rate_limit_error"),
+        (413, "error", "request_too_large"),
+        (405, "error", "invalid_request_error"),
+        (404, "error", "not_found_error"),
+    ]
+    assert "guardrails_stream_rejections_total 1.0" in metrics
 
 
 def test_tool_calls_of_messages() -> None:

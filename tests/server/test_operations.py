@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -130,6 +131,8 @@ def test_numbers_and_readiness() -> None:
     assert 'guardrails_requests_blocked_total{rail_type="input"} 1.0' in metrics
     assert 'lictor_threshold{policy_version="v1",stage="input"} 0.0' in metrics
     assert "lictor_tokens_to_detection_count 1.0" in metrics
+    gaps = re.search(r"gen_ai_client_operation_time_per_output_chunk_seconds_count ([\d.]+)", metrics)
+    assert gaps and float(gaps[1]) > 10
     assert "Requests blocked" in page
     assert "Ready" in page
 
@@ -146,7 +149,7 @@ def test_decisions_are_recorded_without_content(tmp_path: Path) -> None:
     assert row["request_id"] == "mine-1"
     assert (row["outcome"], row["result"], row["client"]) == ("blocked", "blocked", "anonymous")
     assert row["decision"]["stage"] == "output"
-    assert row["decision"]["guard_version"] == "v1"
+    assert (row["guard"], row["decision"]["guard_version"]) == ("emberglass", "v1")
     assert len(row["prompt_sha256"]) == 64
     assert not {"lunch", "pot"} & set(path.read_text().replace('"', " ").split())
 
@@ -232,7 +235,7 @@ def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
     with guarded() as server, openai.OpenAI(base_url=server.url + "/v1", api_key="k") as client:
         moderated = client.moderations.create(input=["soup", "the melt"])
         bad_answer = [*ASK, {"role": "assistant", "content": LEAK}]
-        checked = [httpx2.post(server.url + "/v1/checks", json={"messages": m}).json() for m in (ASK, BAD, bad_answer)]
+        answers = [httpx2.post(server.url + "/v1/checks", json={"messages": m}) for m in (ASK, BAD, bad_answer)]
         gateway = [
             httpx2.post(server.url + "/beta/litellm_basic_guardrail_api", json=body).json()
             for body in (
@@ -247,6 +250,7 @@ def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
             )
         ]
 
+    checked = [answer.json() for answer in answers]
     assert [r.flagged for r in moderated.results] == [False, True]
     assert moderated.results[1].model_dump()["categories"]["emberglass"] is True
     assert [(c["status"], c["stage"], c["category"]) for c in checked] == [
@@ -255,6 +259,14 @@ def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:
         ("blocked", "output", "emberglass"),
     ]
     assert checked[2]["token_index"] > 0
+    assert [(c["score"] >= c["threshold"], c["categories"][0]["severity"]) for c in checked] == [
+        (False, "safe"),
+        (True, "high"),
+        (True, "high"),
+    ]
+    for answer, action in zip(answers, ("allow", "block", "block"), strict=True):
+        assert (answer.headers["x-guard-decision"], answer.headers["x-guard-policy-version"]) == (action, "v1")
+        assert int(answer.headers["x-guard-duration-ms"]) <= answer.json()["latency_ms"] + 1
     assert [g["action"] for g in gateway] == ["NONE", *["BLOCKED"] * 6, "NONE"]
     assert server.upstream.asked == []
 

@@ -108,13 +108,13 @@ def test_any_bytes_are_a_typed_error(raw: bytes) -> None:
 
 
 def test_a_guard_reads_all_that_the_model_reads() -> None:
-    """Tool definitions, forms, parts, reasoning, calls and results are all in the conversation."""
+    """Tool definitions, forms, parts, names, reasoning, calls and results are all in the conversation."""
     body: dict[str, Any] = {
         "model": "m",
         "tools": [{"type": "function", "function": {"name": "find", "description": "finds the ALPHA"}}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"title": "BETA"}}},
         "messages": [
-            {"role": "developer", "content": "be GAMMA"},
+            {"role": "developer", "content": "be GAMMA", "name": "ETA"},
             {"role": "user", "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]},
             {
                 "role": "assistant",
@@ -132,7 +132,7 @@ def test_a_guard_reads_all_that_the_model_reads() -> None:
     assert [m.role for m in conversation] == ["system", "system", "user", "assistant", "tool"]
     assert conversation[2] == Message("user", "one\ntwo")
     text = "\n".join(m.content for m in conversation)
-    assert [w for w in ("ALPHA", "BETA", "GAMMA", "DELTA", "EPSILON", "ZETA") if w not in text] == []
+    assert [w for w in ("ALPHA", "BETA", "GAMMA", "DELTA", "EPSILON", "ZETA", "ETA:") if w not in text] == []
 
 
 def test_errors_do_not_repeat_what_was_sent() -> None:

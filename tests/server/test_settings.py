@@ -21,11 +21,22 @@ def test_file_environment_and_command_line_in_that_order(tmp_path: Path) -> None
     assert load_settings(None, {}) == ServerSettings()
 
 
+def test_variables_in_the_file_are_expanded(tmp_path: Path) -> None:
+    """`${VAR:default}` is the variable's value, or the default."""
+    path = tmp_path / "server.yaml"
+    path.write_text("port: ${PORT:8001}\nupstream: {url: 'http://${MODEL_HOST:localhost}/v1'}\n")
+
+    found = load_settings(path, {"MODEL_HOST": "vllm:8000"})
+
+    assert (found.port, found.upstream.url) == (8001, "http://vllm:8000/v1")
+
+
 @pytest.mark.parametrize(
     ("text", "environment", "message"),
     [
         ("prot: 1", {}, "prot: extra inputs"),
-        ("limits: {stream: 1}", {}, "limits.stream: extra inputs"),
+        ("port: 1\nlimits:\n  stream: 1", {}, "server.yaml:3: limits.stream: extra inputs"),
+        ("port: ${PORT}", {}, "server.yaml:1: ${PORT} is not set"),
         ("limits: 7", {"LICTOR_SERVER__LIMITS__STREAMS": "1"}, "expected limits to be a section"),
         ("", {"LICTOR_SERVER__LIMIT__STREAMS": "1"}, "limit: extra inputs"),
         ("", {"LICTOR_SERVER__PORT": "many"}, "port: input should be a valid integer"),

@@ -20,16 +20,17 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")] = None,
     openapi: Annotated[bool, typer.Option("--openapi", help="Print the interface's description and stop.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the settings' JSON Schema and stop.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the protected model behind the guard; logs are JSON lines on stdout."""
     del as_json  # every line is JSON already
     from lictor.server.openapi import description
     from lictor.server.run import run_server
-    from lictor.server.settings import load_settings
+    from lictor.server.settings import ServerSettings, load_settings
 
-    if openapi:
-        say_json(description())
+    if openapi or schema:
+        say_json(description() if openapi else ServerSettings.model_json_schema())
         return
     given = {"guard": guard, "upstream.url": upstream, "upstream.model": model, "host": host, "port": port}
     settings = load_settings(config, os.environ, overrides={k: v for k, v in given.items() if v is not None})

@@ -5,7 +5,6 @@ endpoints are named by environment variable, never inlined. Knows no stage.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lictor.augment import DEFAULT_HOLD_OUT
 from lictor.calibration.thresholds import Promise
+from lictor.config_file import expand, line_of
 from lictor.errors import ConfigError
 from lictor.llm.weights import EMBEDDED
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -179,7 +178,7 @@ def load_project(folder: Path, environment: Mapping[str, str] | None = None) -> 
         raise ConfigError(f"{path}: expected a project file, found none; run `lictor init` first") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a UTF-8 file, got something unreadable ({error})") from error
-    text = _expand(text, os.environ if environment is None else environment, path)
+    text = expand(text, os.environ if environment is None else environment, path)
     try:
         found = yaml.safe_load(text)
         return Project(folder, ProjectConfig.model_validate(found if found is not None else {}))
@@ -193,26 +192,6 @@ def load_project(folder: Path, environment: Mapping[str, str] | None = None) -> 
         raise ConfigError(problems) from error
 
 
-def _expand(text: str, environment: Mapping[str, str], path: Path) -> str:
-    def value(match: re.Match[str]) -> str:
-        default: str | None = match[2]
-        found = environment.get(match[1], default)
-        if found is None:
-            line = text.count("\n", 0, match.start()) + 1
-            raise ConfigError(
-                f"{path}:{line}: {match[0]} is not set and has no default; set it or write ${{NAME:default}}"
-            )
-        return found
-
-    return _VARIABLE.sub(value, text)
-
-
 def _problem(path: Path, text: str, where: tuple[int | str, ...], message: str) -> str:
     keys = [str(k) for k in where]
-    line = 1
-    for key in keys:
-        pattern = re.compile(rf"(?:^|[\s{{,]){re.escape(key)}\s*:", re.MULTILINE)
-        rest = "\n".join(text.split("\n")[line - 1 :])
-        if match := pattern.search(rest):
-            line += rest.count("\n", 0, match.end())
-    return f"{path}:{line}: {'.'.join(keys) or 'the file'}: {message[0].lower() + message[1:]}"
+    return f"{path}:{line_of(text, keys)}: {'.'.join(keys) or 'the file'}: {message[0].lower() + message[1:]}"

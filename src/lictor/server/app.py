@@ -44,7 +44,7 @@ def create_app(service: Service) -> ASGIApp:
     ]
     handlers = {ServiceError: _typed(service), HTTPException: _unknown}
     app = Starlette(routes=routes, lifespan=_lifespan(service), exception_handlers=handlers)
-    return Intake(app, service.settings.limits, service.metrics.count_error)
+    return Intake(app, service.settings.limits, service.metrics.count_error, _error_body)
 
 
 def _chat(service: Service) -> Endpoint:
@@ -66,13 +66,9 @@ def _responses(service: Service) -> Endpoint:
 
 def _messages(service: Service) -> Endpoint:
     async def messages(request: Request) -> Response:
-        try:
-            client = admit(service, request)
-            asked = read_request(MessagesRequest, await request.body())
-            return await answer(service, request, client, asked.chat(), MESSAGES)
-        except ServiceError as error:
-            service.metrics.count_error(error.code)
-            return JSONResponse(error_body(error), status_code=error.status, headers=error.headers)
+        client = admit(service, request)
+        asked = read_request(MessagesRequest, await request.body())
+        return await answer(service, request, client, asked.chat(), MESSAGES)
 
     return messages
 
@@ -93,7 +89,7 @@ def _moderations(service: Service) -> Endpoint:
     async def moderations(request: Request) -> Response:
         ask = _ask(service, request, "moderations")
         asked = read_request(ModerationsRequest, await request.body())
-        return JSONResponse(await checks.moderations(service, ask, asked))
+        return _told(await checks.moderations(service, ask, asked))
 
     return moderations
 
@@ -101,8 +97,7 @@ def _moderations(service: Service) -> Endpoint:
 def _checks(service: Service) -> Endpoint:
     async def check(request: Request) -> Response:
         ask = _ask(service, request, "checks")
-        body = await checks.checks(service, ask, read_request(ChecksRequest, await request.body()))
-        return JSONResponse(body, headers={"x-guard-decision": str(body["action"])})
+        return _told(await checks.checks(service, ask, read_request(ChecksRequest, await request.body())))
 
     return check
 
@@ -111,7 +106,7 @@ def _gateway(service: Service) -> Endpoint:
     async def gateway(request: Request) -> Response:
         ask = _ask(service, request, "gateway")
         asked = read_request(GatewayRequest, await request.body())
-        return JSONResponse(await checks.gateway(service, ask, asked))
+        return _told(await checks.gateway(service, ask, asked))
 
     return gateway
 
@@ -127,11 +122,8 @@ def _operations(service: Service) -> list[Route]:
         return JSONResponse({"ready": reason is None, "reason": reason}, status_code=503 if reason else 200)
 
     async def metrics(_: Request) -> Response:
-        if service.shelf.served:
-            service.metrics.show_guard(service.shelf.served.guard)
-        service.metrics.active.set(len(service.exchanges))
-        page = service.metrics.page(waiting=service.scoring.waiting)
-        return PlainTextResponse(page, media_type="text/plain; version=0.0.4")
+        service.measure()
+        return PlainTextResponse(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
     async def page(_: Request) -> Response:
         policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -152,14 +144,20 @@ def _ask(service: Service, request: Request, endpoint: str) -> Ask:
     return Ask(request.state.request_id, client, endpoint, model="", conversation=(), traceparent=trace)
 
 
+def _told(told: checks.Told) -> Response:
+    decision = told.decision
+    headers = decision_headers(decision, decision.guard_version, told.took_s) if decision else {}
+    return JSONResponse(told.body, headers=headers)
+
+
 def _typed(service: Service) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def typed(_: Request, error: Exception) -> Response:
+    async def typed(request: Request, error: Exception) -> Response:
         if not isinstance(error, ServiceError):
             raise error
         if error.code == "overloaded":
             service.metrics.rejections.inc()
         service.metrics.count_error(error.code)
-        return JSONResponse(error.body(), status_code=error.status, headers=error.headers)
+        return JSONResponse(_error_body(request.url.path, error), status_code=error.status, headers=error.headers)
 
     return typed
 
@@ -168,8 +166,13 @@ async def _unknown(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     message = f"{request.method} on this path is not guarded, so it is not served"
-    body = RequestError(message, "unknown_endpoint", status=error.status_code).body()
+    body = _error_body(request.url.path, RequestError(message, "unknown_endpoint", status=error.status_code))
     return JSONResponse(body, status_code=error.status_code)
+
+
+def _error_body(path: str, error: ServiceError) -> dict[str, object]:
+    """An error in the words of the protocol that is spoken on a path."""
+    return error_body(error) if path.startswith("/v1/messages") else error.body()
 
 
 def _lifespan(service: Service) -> Callable[[Starlette], "asynccontextmanager[None]"]:  # pyright: ignore
@@ -185,6 +188,3 @@ def _lifespan(service: Service) -> Callable[[Starlette], "asynccontextmanager[No
             await service.aclose()
 
     return lifespan
-
-
-__all__ = ["create_app", "decision_headers"]

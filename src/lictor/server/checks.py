@@ -1,21 +1,43 @@
 """Verdicts without generation: moderations, checks, and the generic contract of the LiteLLM gateway.
 
-In: texts or messages. Out: a body in each protocol's shape. Knows no HTTP.
+In: texts or messages. Out: a body in each protocol's shape, with the verdicts it tells. Knows no HTTP.
 """
 
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lictor.server.blocks import guard_failure
 from lictor.server.errors import RequestError
 from lictor.server.gateway import GatewayRequest
 from lictor.server.record import decision_body
 from lictor.server.requests import ChecksRequest, ModerationsRequest, conversation_of
-from lictor.server.service import Ask, Service, judge
-from lictor.types import Decision, Message
+from lictor.server.service import Ask, Service, Verdict, judge
+from lictor.types import Action, Decision, Message
+
+_GRAVITY: dict[Action, int] = {"allow": 0, "flag": 1, "block": 2}
 
 
-async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -> dict[str, object]:
+@dataclass(frozen=True)
+class Told:
+    """What an endpoint answers, and on which verdicts."""
+
+    body: Mapping[str, object]
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def decision(self) -> Decision | None:
+        """The gravest of its decisions."""
+        decisions = [verdict.decision for verdict in self.verdicts]
+        return max(decisions, key=lambda decision: _GRAVITY[decision.action], default=None)
+
+    @property
+    def took_s(self) -> float:
+        """All verdicts together."""
+        return sum(verdict.took_s for verdict in self.verdicts)
+
+
+async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -> Told:
     """`POST /v1/moderations`: every input as a user's message.
 
     Raises:
@@ -23,11 +45,13 @@ async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -
     """
     category = service.served.category
     results: list[dict[str, object]] = []
+    verdicts: list[Verdict] = []
     texts = request.texts()
     if len(texts) > service.settings.limits.messages:
         raise RequestError(f"expected at most {service.settings.limits.messages} inputs", "too_many_messages", "input")
     for text in texts:
-        decision = await judge(service, replace(ask, conversation=(Message("user", text),)))
+        verdicts.append(await judge(service, replace(ask, conversation=(Message("user", text),))))
+        decision = verdicts[-1].decision
         if decision.status == "error" and not decision.would_block:
             raise guard_failure(decision)
         shares = service.served.namer.shares(text) if service.served.namer else {}
@@ -41,10 +65,11 @@ async def moderations(service: Service, ask: Ask, request: ModerationsRequest) -
                 "category_applied_input_types": {name: ["text"] for name in scores},
             }
         )
-    return {"id": f"modr-{uuid.uuid4().hex}", "model": f"lictor-{service.served.guard.version}", "results": results}
+    about = {"id": f"modr-{uuid.uuid4().hex}", "model": f"lictor-{service.served.guard.version}"}
+    return Told(about | {"results": results}, verdicts)
 
 
-async def checks(service: Service, ask: Ask, request: ChecksRequest) -> dict[str, object]:
+async def checks(service: Service, ask: Ask, request: ChecksRequest) -> Told:
     """`POST /v1/checks`: the decision on messages; an answer at their end is read too.
 
     Raises:
@@ -54,15 +79,17 @@ async def checks(service: Service, ask: Ask, request: ChecksRequest) -> dict[str
     if len(request.messages) > service.settings.limits.messages:
         message = f"expected at most {service.settings.limits.messages} messages"
         raise RequestError(message, "too_many_messages", "messages")
-    decision = await judge(service, replace(ask, conversation=conversation_of(request.messages, request.tools)))
-    return check_body(decision, served.category)
+    verdict = await judge(service, replace(ask, conversation=conversation_of(request.messages, request.tools)))
+    return Told(check_body(verdict, served.category), [verdict])
 
 
-def check_body(decision: Decision, category: str) -> dict[str, object]:
+def check_body(verdict: Verdict, category: str) -> dict[str, object]:
     """A verdict as the checks endpoint tells it."""
+    decision = verdict.decision
     found = decision_body(decision)
     triggered = decision.action != "allow"
-    named = {"name": category, "score": found["p_harm"], "triggered": triggered}
+    severity = "high" if triggered else "safe"
+    named = {"name": category, "score": found["p_harm"], "triggered": triggered, "severity": severity}
     return {
         "status": "blocked" if decision.action == "block" else "passed",
         "valid": decision.action == "allow",
@@ -72,6 +99,7 @@ def check_body(decision: Decision, category: str) -> dict[str, object]:
         "rule": decision.rule,
         "categories": [named],
         "score": found["p_harm"],
+        "threshold": replace(decision, score=decision.threshold).p_harm,
         "logit": found["score"],
         "threshold_logit": decision.threshold,
         "token_index": decision.token_index,
@@ -79,19 +107,21 @@ def check_body(decision: Decision, category: str) -> dict[str, object]:
         "error": decision.reason,
         "would_block": decision.would_block,
         "policy_version": decision.guard_version,
+        "latency_ms": round(verdict.took_s * 1000, 1),
     }
 
 
-async def gateway(service: Service, ask: Ask, request: GatewayRequest) -> dict[str, object]:
+async def gateway(service: Service, ask: Ask, request: GatewayRequest) -> Told:
     """`POST /beta/litellm_basic_guardrail_api`: a request as one conversation, every text of a response as an answer.
 
     Raises:
         ServiceError: There is no room.
     """
     if request.images:
-        return {"action": "BLOCKED", "blocked_reason": "images are not read by the guard"}
+        return Told({"action": "BLOCKED", "blocked_reason": "images are not read by the guard"})
+    verdicts: list[Verdict] = []
     for conversation in request.conversations():
-        decision = await judge(service, replace(ask, conversation=conversation))
-        if decision.action == "block":
-            return {"action": "BLOCKED", "blocked_reason": service.settings.blocking.message}
-    return {"action": "NONE"}
+        verdicts.append(await judge(service, replace(ask, conversation=conversation)))
+        if verdicts[-1].decision.action == "block":
+            return Told({"action": "BLOCKED", "blocked_reason": service.settings.blocking.message}, verdicts)
+    return Told({"action": "NONE"}, verdicts)

@@ -70,6 +70,9 @@ class FlowTimes:
 
     began: float = field(default_factory=time.monotonic)
     first_chunk: float | None = None
+    last_chunk: float | None = None
+    chunk_gaps: list[float] = field(default_factory=list[float])
+    """Between one chunk of the model and the next."""
     first_delivered: float | None = None
     screened: float | None = None
     scoring: float = 0.0
@@ -78,6 +81,14 @@ class FlowTimes:
     def now(self) -> float:
         """Seconds since the request began."""
         return time.monotonic() - self.began
+
+    def note_chunk(self) -> None:
+        """The model has sent something."""
+        now = self.now()
+        if self.last_chunk is not None:
+            self.chunk_gaps.append(now - self.last_chunk)
+        self.first_chunk = now if self.first_chunk is None else self.first_chunk
+        self.last_chunk = now
 
 
 class Flow:
@@ -195,7 +206,7 @@ class Flow:
         async with aclosing(chunks):
             try:
                 async for chunk in chunks:
-                    self.times.first_chunk = self.times.first_chunk or self.times.now()
+                    self.times.note_chunk()
                     self._usage = chunk.usage or self._usage
                     halted = None
                     async for event in self._advance(chunk):

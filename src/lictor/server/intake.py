@@ -17,6 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lictor.server.errors import RequestError, ServiceError
 from lictor.server.settings import LimitsSection
 
+ErrorBody = Callable[[str, ServiceError], dict[str, object]]
+"""How an error is told on a path."""
+
 _ID = re.compile(r"[\w.:-]{1,128}")
 _DISCARDED_BYTES = 64_000_000
 _log = logging.getLogger("lictor.server")
@@ -29,10 +32,13 @@ class _ClientGoneError(Exception):
 class Intake:
     """Wraps an application."""
 
-    def __init__(self, app: ASGIApp, limits: LimitsSection, count_error: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: LimitsSection, count_error: Callable[[str], None], error_body: ErrorBody
+    ) -> None:
         self._app = app
         self._limits = limits
         self._count_error = count_error
+        self._error_body = error_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,14 +66,22 @@ class Intake:
             await _run(self._app, scope, body, receive, tell)
         except ServiceError as error:
             self._count_error(error.code)
-            await _tell_error(error, tell)
+            await self._tell_error(scope["path"], error, tell)
         except _ClientGoneError:
             return
         except Exception as error:  # noqa: BLE001 - the last line: whatever it is, it is not told in words
             _log.error("request failed", exc_info=error, extra={"fields": {"request_id": request_id}})
             self._count_error("internal_error")
             if not has_begun:
-                await _tell_error(ServiceError("the service failed on this request", "internal_error"), tell)
+                failed = ServiceError("the service failed on this request", "internal_error")
+                await self._tell_error(scope["path"], failed, tell)
+
+    async def _tell_error(self, path: str, error: ServiceError, tell: Send) -> None:
+        body = json.dumps(self._error_body(path, error)).encode()
+        headers = {"content-type": "application/json", "content-length": str(len(body))} | error.headers
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await tell({"type": "http.response.start", "status": error.status, "headers": raw})
+        await tell({"type": "http.response.body", "body": body})
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         """The whole body.
@@ -129,11 +143,3 @@ async def _run(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, tell: 
 
 async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
-
-
-async def _tell_error(error: ServiceError, tell: Send) -> None:
-    body = json.dumps(error.body()).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body))} | error.headers
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await tell({"type": "http.response.start", "status": error.status, "headers": raw})
-    await tell({"type": "http.response.body", "body": body})

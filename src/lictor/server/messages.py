@@ -74,8 +74,8 @@ class MessagesStream:
         if error:
             return self._fail(error)
         text = self.style.section.message if block.is_first else self.style.section.replacement
-        frames = self._show(self._outline.take(Piece("content", text))) if text else b""
-        return frames + self._show(self._outline.close())
+        events = self._outline.close() + (self._outline.take(Piece("content", text)) if text else [])
+        return self._show(events + self._outline.close())
 
     def _fail(self, error: ServiceError) -> bytes:
         self._has_failed = True

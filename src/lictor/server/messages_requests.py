@@ -80,6 +80,12 @@ class ToolChoice(Body):
     disable_parallel_tool_use: bool | None = None
 
 
+class NoThinking(Body):
+    """No extended thinking: none is ever asked for."""
+
+    type: Literal["disabled"]
+
+
 class UserMetadata(Body):
     """Who asks."""
 
@@ -100,6 +106,7 @@ class MessagesRequest(Body):
     stop_sequences: list[str] | None = None
     tools: list[MessagesTool] | None = None
     tool_choice: ToolChoice | None = None
+    thinking: NoThinking | None = None
     metadata: UserMetadata | None = None
     service_tier: str | None = None
 

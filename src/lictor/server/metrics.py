@@ -4,6 +4,7 @@ In: finished requests and what is open. Out: the text of `/metrics`. Names follo
 those of other guard servers; label sets are bounded. One registry a server. Knows no request's text.
 """
 
+from collections.abc import Sequence
 from math import isfinite
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -14,6 +15,7 @@ from lictor.server.record import Record
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _GENERATION = tuple(0.01 * 2**k for k in range(14))
 _TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
+_SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1)
 _LOGITS = (-20, -15, -10, -7.5, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7.5, 10, 15, 20)
 
 
@@ -22,64 +24,52 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self._requests = Counter("guardrails_requests", "Requests", ["endpoint"], registry=registry)
-        self._errors = Counter("guardrails_requests_errors", "Requests that failed", ["error_type"], registry=registry)
-        self._blocked = Counter("guardrails_requests_blocked", "Requests blocked", ["rail_type"], registry=registry)
-        self._duration = Histogram(
-            "guardrails_request_duration_seconds", "Whole requests", ["endpoint"], buckets=_DURATIONS, registry=registry
-        )
-        self.active = Gauge("guardrails_requests_active", "Requests under way", registry=registry)
-        self.streams = Gauge("guardrails_stream_active", "Answers under way", registry=registry)
-        self.rejections = Counter("guardrails_stream_rejections", "Refused for want of room", registry=registry)
-        self._tokens = Histogram(
-            "gen_ai_client_token_usage", "Tokens", ["gen_ai_token_type"], buckets=_TOKENS, registry=registry
-        )
-        self._operation = Histogram(
-            "gen_ai_client_operation_duration_seconds", "Whole answers", buckets=_GENERATION, registry=registry
-        )
-        self._first_chunk = Histogram(
-            "gen_ai_client_operation_time_to_first_chunk_seconds",
-            "Until the model's first chunk",
-            buckets=_GENERATION,
-            registry=registry,
-        )
-        self._first_delivered = Histogram(
-            "lictor_time_to_first_delivered_token_seconds",
-            "Until the first cleared text",
-            buckets=_GENERATION,
-            registry=registry,
-        )
-        self._guard = Histogram(
-            "lictor_guard_latency_seconds",
-            "Waiting for the guard, a stage",
-            ["guardrail", "phase", "result", "error_type"],
-            buckets=_DURATIONS,
-            registry=registry,
-        )
-        self._detection = Histogram(
-            "lictor_tokens_to_detection", "Answer tokens before a halt", buckets=_TOKENS, registry=registry
-        )
-        self._overhead = Histogram(
-            "lictor_overhead_ratio",
-            "Scoring time over the whole answer's time",
-            buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1),
-            registry=registry,
-        )
-        self._score = Histogram(
-            "lictor_score", "Deciding logits", ["stage", "policy_version"], buckets=_LOGITS, registry=registry
-        )
-        self._threshold = Gauge("lictor_threshold", "Thresholds", ["stage", "policy_version"], registry=registry)
-        self._rules = Counter(
-            "lictor_restricted",
-            "Decisions against a text, by likeliest rule",
-            ["rule", "result"],
-            registry=registry,
-        )
-        self._waiting = Gauge("lictor_scoring_queue", "Scoring jobs waiting", registry=registry)
-        self._log_errors = Counter("lictor_decision_log_errors", "Decisions not recorded", registry=registry)
-        self._campaigns = Counter("lictor_probe_campaigns", "Clients seen probing", ["kind"], registry=registry)
+        self.names: dict[str, str] = {}
+        """OpenTelemetry's name for each of Prometheus'."""
 
-    def count(self, record: Record, guardrail: str) -> None:
+        def counter(name: str, about: str, *labels: str) -> Counter:
+            return Counter(self._name(name), about, labels, registry=registry)
+
+        def gauge(name: str, about: str, *labels: str) -> Gauge:
+            return Gauge(self._name(name), about, labels, registry=registry)
+
+        def histogram(name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
+            return Histogram(self._name(name), about, labels, buckets=buckets, registry=registry)
+
+        def seconds(name: str, about: str, *labels: str, buckets: Sequence[float] = _GENERATION) -> Histogram:
+            return Histogram(self._name(name, "seconds"), about, labels, buckets=buckets, registry=registry)
+
+        self._requests = counter("guardrails.requests", "Requests", "endpoint")
+        self._errors = counter("guardrails.requests.errors", "Requests that failed", "error_type")
+        self._blocked = counter("guardrails.requests.blocked", "Requests blocked", "rail_type")
+        self._duration = seconds("guardrails.request.duration", "Whole requests", "endpoint", buckets=_DURATIONS)
+        self.active = gauge("guardrails.requests.active", "Requests under way")
+        self.streams = gauge("guardrails.stream.active", "Answers under way")
+        self.rejections = counter("guardrails.stream.rejections", "Refused for want of room")
+        self._tokens = histogram("gen_ai.client.token.usage", "Tokens", _TOKENS, "gen_ai_token_type")
+        operation = "gen_ai.client.operation"
+        self._operation = seconds(f"{operation}.duration", "Whole answers")
+        self._first_chunk = seconds(f"{operation}.time_to_first_chunk", "Until the model's first chunk")
+        self._per_chunk = seconds(f"{operation}.time_per_output_chunk", "Between the model's chunks")
+        self._first_delivered = seconds("lictor.time_to_first_delivered_token", "Until the first cleared text")
+        stage = ("guardrail", "phase", "result", "error_type")
+        self._guard = seconds("lictor.guard.latency", "Waiting for the guard, a stage", *stage, buckets=_DURATIONS)
+        self._detection = histogram("lictor.tokens_to_detection", "Answer tokens before a halt", _TOKENS)
+        self._overhead = histogram("lictor.overhead_ratio", "Scoring time over the whole answer's time", _SHARES)
+        self._score = histogram("lictor.score", "Deciding logits", _LOGITS, "stage", "policy_version")
+        self._threshold = gauge("lictor.threshold", "Thresholds", "stage", "policy_version")
+        self._rules = counter("lictor.restricted", "Decisions against a text, by likeliest rule", "rule", "result")
+        self.waiting = gauge("lictor.scoring_queue", "Scoring jobs waiting")
+        self._log_errors = counter("lictor.decision_log_errors", "Decisions not recorded")
+        self._campaigns = counter("lictor.probe_campaigns", "Clients seen probing", "kind")
+
+    def _name(self, name: str, unit: str = "") -> str:
+        """Prometheus' name for one of OpenTelemetry's; both are kept."""
+        flat = "_".join([*name.split("."), *([unit] if unit else [])])
+        self.names[flat] = name
+        return flat
+
+    def count(self, record: Record) -> None:
         """Take one finished request into every instrument."""
         decision, times = record.decision, record.times
         self._requests.labels(record.endpoint).inc()
@@ -94,10 +84,12 @@ class Metrics:
             self._rules.labels(decision.rule, record.result).inc()
         reason = (decision.reason or "") if decision.status == "error" else ""
         if times.screened is not None:
-            self._guard.labels(guardrail, "input", record.result, reason).observe(times.screened)
+            self._guard.labels(record.guard, "input", record.result, reason).observe(times.screened)
         if times.first_chunk is not None:
-            self._guard.labels(guardrail, "output", record.result, reason).observe(times.scoring)
+            self._guard.labels(record.guard, "output", record.result, reason).observe(times.scoring)
             self._first_chunk.observe(times.first_chunk)
+            for gap in times.chunk_gaps:
+                self._per_chunk.observe(gap)
             self._operation.observe(times.now())
             self._overhead.observe(times.scoring / max(times.now(), 1e-9))
             self._tokens.labels("input").observe(record.prompt_tokens)
@@ -126,7 +118,6 @@ class Metrics:
         """A client that probes."""
         self._campaigns.labels(kind).inc()
 
-    def page(self, *, waiting: int) -> bytes:
+    def page(self) -> bytes:
         """The text of `/metrics`."""
-        self._waiting.set(waiting)
         return generate_latest(self.registry)

@@ -1,7 +1,8 @@
 """An answer as a row of blocks: what the Responses and the Messages protocol stream.
 
-In: cleared pieces of one choice, in order. Out: blocks opened, grown and closed. A change of channel ends a text block;
-calls of tools stay open to the end, since they may take turns. Knows no wire format.
+In: cleared pieces of one choice, in order. Out: blocks opened, grown and closed, one after the other as both protocols
+want it. A change of channel ends a text block. Calls of tools may take turns: what comes beside an open call waits for
+its end, which is the answer's. Knows no wire format.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,8 @@ from typing import Literal
 from lictor.server.upstream_wire import Piece
 
 Kind = Literal["reasoning", "text", "refusal", "tool"]
+_Key = tuple[Kind, int]
+"""What pieces of one block have in common: the kind, and which call it is."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,8 @@ class Block:
     call_id: str = ""
     text: str = ""
     """What it says, or the arguments of its call."""
+    is_cut: bool = False
+    """Whether the answer was cut off in it, or may have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,52 +58,74 @@ BlockEvent = Opened | Grown | Closed
 
 @dataclass
 class Outline:
-    """The blocks of one choice."""
+    """The blocks of one choice; one at a time is open."""
 
     blocks: list[Block] = field(default_factory=list[Block])
-    _text: Block | None = None
-    _tools: dict[int, Block] = field(default_factory=dict[int, Block])
+    _open: Block | None = None
+    _key: _Key | None = None
+    _waiting: dict[_Key, list[Piece]] = field(default_factory=dict[_Key, list[Piece]])
 
     def take(self, piece: Piece) -> list[BlockEvent]:
         """What a piece does to the blocks."""
-        kind = _kind(piece)
+        key = _key(piece)
+        if self._open is not None and self._open.kind == "tool" and key != self._key:
+            self._waiting.setdefault(key, []).append(piece)
+            return []
+        return self._place(piece)
+
+    def close(self, *, is_cut: bool = False) -> list[BlockEvent]:
+        """End what is open, and what waited for its end; `is_cut`: the answer was cut off there."""
+        events = self._end(is_cut=is_cut)
+        for pieces in self._waiting.values():
+            for piece in pieces:
+                events += self._place(piece)
+            events += self._end(is_cut=is_cut)
+        self._waiting.clear()
+        return events
+
+    def _place(self, piece: Piece) -> list[BlockEvent]:
         events: list[BlockEvent] = []
-        if self._text is not None and self._text.kind != kind:
-            events.append(Closed(self._text))
-            self._text = None
-        block = self._tools.get(piece.tool) if kind == "tool" else self._text
-        if block is None:
-            block = self._open(kind, piece)
+        block = self._open
+        if block is None or _key(piece) != self._key:
+            events += self._end()
+            block = self._open = _block(len(self.blocks), piece)
+            self._key = _key(piece)
+            self.blocks.append(block)
             events.append(Opened(block))
         if piece.channel != "tool_name":
             block.text += piece.text
             events.append(Grown(block, piece.text))
         return events
 
-    def close(self) -> list[BlockEvent]:
-        """End every block that is open."""
-        still = [*([self._text] if self._text else []), *self._tools.values()]
-        self._text, self._tools = None, {}
-        return [Closed(block) for block in still]
-
-    def _open(self, kind: Kind, piece: Piece) -> Block:
-        block = Block(len(self.blocks), kind)
-        self.blocks.append(block)
-        if kind == "tool":
-            block.name = piece.text if piece.channel == "tool_name" else ""
-            block.call_id = piece.call_id or f"call_{piece.tool}"
-            self._tools[piece.tool] = block
-        else:
-            self._text = block
-        return block
+    def _end(self, *, is_cut: bool = False) -> list[BlockEvent]:
+        block, self._open, self._key = self._open, None, None
+        if block is None:
+            return []
+        block.is_cut = is_cut
+        return [Closed(block)]
 
 
-def blocks_of(pieces: Iterable[Piece]) -> list[Block]:
-    """The blocks of a whole choice."""
+def blocks_of(pieces: Iterable[Piece], *, is_cut: bool = False) -> list[Block]:
+    """The blocks of a whole choice; `is_cut`: it ends in mid-sentence."""
     outline = Outline()
     for piece in pieces:
         outline.take(piece)
+    outline.close()
+    for block in outline.blocks[-1:]:
+        block.is_cut = is_cut
     return outline.blocks
+
+
+def _block(index: int, piece: Piece) -> Block:
+    if _kind(piece) != "tool":
+        return Block(index, _kind(piece))
+    name = piece.text if piece.channel == "tool_name" else ""
+    return Block(index, "tool", name, piece.call_id or f"call_{piece.tool}")
+
+
+def _key(piece: Piece) -> _Key:
+    kind = _kind(piece)
+    return kind, piece.tool if kind == "tool" else 0
 
 
 def _kind(piece: Piece) -> Kind:

@@ -28,6 +28,8 @@ class Record:
     client: str
     endpoint: str
     model: str
+    guard: str
+    """Name of the guard's constitution."""
     is_streamed: bool
     outcome: str
     """`answered`, `blocked`, `failed` or `abandoned` by the client."""
@@ -68,6 +70,7 @@ def record_row(record: Record, *, content: bool, now: datetime) -> dict[str, obj
         "client": record.client,
         "endpoint": record.endpoint,
         "model": record.model,
+        "guard": record.guard,
         "stream": record.is_streamed,
         "outcome": record.outcome,
         "result": record.result,

@@ -28,7 +28,10 @@ _UNREAD_PARTS = {
     "document",
 }
 _TELLING = {"extra_forbidden", "union_tag_invalid"}
-_VARIANTS = {"user", "system", "developer", "assistant", "tool", "text", "str", "refusal", "function", "input_text"}
+_VARIANTS = {
+    *("user", "system", "developer", "assistant", "tool", "text", "str", "refusal", "function", "input_text"),
+    *("message", "function_call", "function_call_output"),
+}
 
 
 class Body(BaseModel):
@@ -96,6 +99,10 @@ class AssistantTurn(Body):
     reasoning: str | None = None
     name: Name | None = None
     tool_calls: list[ToolCall] | None = None
+    # Clients hand an answer back with all that it could have had; of these it had nothing.
+    annotations: Annotated[list[Any], Field(max_length=0)] | None = Field(default=None, exclude=True)
+    audio: None = Field(default=None, exclude=True)
+    function_call: None = Field(default=None, exclude=True)
 
 
 class ToolTurn(Body):
@@ -236,15 +243,20 @@ def conversation_of(
 def _message(turn: Turn) -> Message:
     match turn:
         case SystemTurn():
-            return Message("system", _text(turn.content))
+            return Message("system", _named(turn.name, _text(turn.content)))
         case UserTurn():
-            return Message("user", _text(turn.content))
+            return Message("user", _named(turn.name, _text(turn.content)))
         case ToolTurn():
             return Message("tool", _text(turn.content))
         case AssistantTurn():
             calls = [f"{call.function.name} {call.function.arguments}" for call in turn.tool_calls or ()]
             parts = [turn.reasoning_content, turn.reasoning, _text(turn.content or ""), turn.refusal, *calls]
-            return Message("assistant", "\n".join(part for part in parts if part))
+            return Message("assistant", _named(turn.name, "\n".join(part for part in parts if part)))
+
+
+def _named(name: str | None, text: str) -> str:
+    """What a turn says, after the name that the model is told with it."""
+    return f"{name}: {text}" if name else text
 
 
 def _text(content: Content) -> str:
@@ -259,8 +271,9 @@ def _refusal(kind: str, where: tuple[int | str, ...], message: str, given: objec
     match kind:
         case "json_invalid":
             return RequestError("the body is not valid JSON, or nests too deeply", code="invalid_json")
-        case "union_tag_invalid" if tag in _UNREAD_PARTS:
-            return RequestError(f"{param}: {tag} is not read by the guard; send text", "unsupported_modality", param)
+        case "union_tag_invalid":
+            code = "unsupported_modality" if tag in _UNREAD_PARTS else "invalid_value"
+            return RequestError(f"{param}: of a kind that the guard does not read; send text", code, param)
         case "extra_forbidden":
             return RequestError(
                 f"{param}: unknown field; this service passes on only what it guards", "unknown_field", param

@@ -40,7 +40,7 @@ class ResponsesStream:
                 return begun + self._show(self._outline.take(piece))
             case ChoiceEnded(_, reason):
                 self._reason = reason
-                return begun + self._show(self._outline.close())
+                return begun + self._show(self._outline.close(is_cut=reason in _INCOMPLETE))
             case Failed(error):
                 return begun + self._fail(error)
             case Blocked():
@@ -57,8 +57,8 @@ class ResponsesStream:
         if error:
             return self._fail(error)
         text = self.style.section.message if block.is_first else self.style.section.replacement
-        frames = self._show(self._outline.take(Piece("refusal", text))) if text else b""
-        return frames + self._show(self._outline.close())
+        events = self._outline.close(is_cut=True) + (self._outline.take(Piece("refusal", text)) if text else [])
+        return self._show(events + self._outline.close())
 
     def _fail(self, error: ServiceError) -> bytes:
         self._has_failed = True
@@ -100,6 +100,8 @@ class ResponsesStream:
             extra = {"logprobs": []} if block.kind == "text" else {}
             frames = self._event(f"response.{name}.done", **part, **said, **extra)
             frames += self._event("response.content_part.done", **part, part=_part(block, block.text))
+        elif block.is_cut:
+            frames = b""  # nobody is to act on half a call
         else:
             call = {"name": block.name, "arguments": block.text}
             frames = self._event("response.function_call_arguments.done", **place, **call)
@@ -145,6 +147,7 @@ def response_body(
 def item_body(head: AnswerHead, block: Block, *, status: str = "completed") -> dict[str, Any]:
     """An output item; one that is under way says nothing yet."""
     is_done = status == "completed"
+    status = "incomplete" if block.is_cut and is_done else status
     about: dict[str, Any] = {"id": _item_id(head, block), "status": status}
     match block.kind:
         case "tool":
@@ -181,7 +184,8 @@ def _whole(answer: WholeAnswer, head: AnswerHead, style: BlockStyle) -> dict[str
     pieces = choice.pieces()
     if choice.is_cut_off:
         pieces = [Piece("refusal", style.section.replacement or style.section.message)]
-    return response_body(head, [item_body(head, block) for block in blocks_of(pieces)], choice.reason, answer.usage)
+    blocks = blocks_of(pieces, is_cut=choice.reason in _INCOMPLETE and not choice.is_cut_off)
+    return response_body(head, [item_body(head, block) for block in blocks], choice.reason, answer.usage)
 
 
 RESPONSES = Dialect("responses", "resp_", _stream, _whole)

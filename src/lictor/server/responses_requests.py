@@ -7,7 +7,7 @@ is unknown; hosted tools, images and files are refused. Earlier reasoning is not
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from lictor.server.errors import RequestError
 from lictor.server.requests import Body, CallId, ChatRequest, Name, StreamOptions
@@ -72,7 +72,18 @@ class ReasoningItem(Body):
     status: str | None = None
 
 
-Item = MessageItem | CallItem | ResultItem | ReasoningItem
+def _kind(item: object) -> object:
+    """What an item says it is; a turn need not say so."""
+    return item.get("type", "message") if isinstance(item, dict) else getattr(item, "type", None)
+
+
+Item = Annotated[
+    Annotated[MessageItem, Tag("message")]
+    | Annotated[CallItem, Tag("function_call")]
+    | Annotated[ResultItem, Tag("function_call_output")]
+    | Annotated[ReasoningItem, Tag("reasoning")],
+    Discriminator(_kind),
+]
 
 
 class FlatTool(Body):

@@ -16,6 +16,7 @@ from datetime import datetime
 from lictor.server.admission import Gate
 from lictor.server.blocks import BlockStyle
 from lictor.server.errors import ServiceError
+from lictor.server.export import make_export
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
 from lictor.server.memory import free_bytes
 from lictor.server.metrics import Metrics
@@ -75,6 +76,7 @@ class Service:
         self.gate = Gate(limits.streams, limits.retry_after_s)
         self.log = DecisionLog(decisions.folder, decisions.keep_days)
         self.probes = ProbeWatch(self.settings.probes)
+        self.export = make_export(self.metrics, self.measure)
         if any(key.tokens_per_day for key in self.settings.keys):
             now = utc_now()
             for client, tokens in self.log.tokens_of(now).items():
@@ -123,14 +125,14 @@ class Service:
         """How blocks are told."""
         return BlockStyle(self.settings.blocking, served.category)
 
-    def record(self, record: Record, category: str) -> None:
+    def record(self, record: Record) -> None:
         """Count a finished request and write it down."""
         self.results[record.result] = self.results.get(record.result, 0) + 1
         if rule := record.decision.rule:
             self.rules[rule] = self.rules.get(rule, 0) + 1
-        self.metrics.count(record, category)
+        self.metrics.count(record)
         if self.tracing:
-            self.tracing.write(record, category)
+            self.tracing.write(record)
         now = utc_now()
         row = record_row(record, content=False, now=now)
         self.recent.append(row)
@@ -140,6 +142,13 @@ class Service:
         campaign = self.probes.see(record.client, record.decision, _judged(record.conversation, ""), time.monotonic())
         if campaign:
             self._raise(campaign, record.request_id, now)
+
+    def measure(self) -> None:
+        """Set the numbers that are of this moment."""
+        if self.shelf.served:
+            self.metrics.show_guard(self.shelf.served.guard)
+        self.metrics.active.set(len(self.exchanges))
+        self.metrics.waiting.set(self.scoring.waiting)
 
     def write_down(self, row: Mapping[str, object], now: datetime) -> None:
         """Add a row to the decision log."""
@@ -166,8 +175,9 @@ class Service:
         """Let go of threads and connections."""
         await self.upstream.aclose()
         self.scoring.close()
-        if self.tracing:
-            await asyncio.to_thread(self.tracing.close)
+        for sent in (self.tracing, self.export):
+            if sent:
+                await asyncio.to_thread(sent.close)
 
     def exchange(self, ask: Ask, chat: ChatRequest) -> "Exchange":
         """An answer to be iterated once."""
@@ -226,7 +236,7 @@ class Exchange:
             finally:
                 service.metrics.streams.dec()
                 service.exchanges.discard(self)
-                service.record(self._record(), self._served.category)
+                service.record(self._record())
 
     def end(self) -> None:
         """End it with a typed error."""
@@ -257,6 +267,7 @@ class Exchange:
             client=ask.client.name,
             endpoint=ask.endpoint,
             model=ask.model,
+            guard=self._served.category,
             is_streamed=ask.is_streamed,
             outcome=self._outcome,
             decision=self._served.named(self.flow.decision, _judged(ask.conversation, self.flow.read)),
@@ -271,7 +282,15 @@ class Exchange:
         )
 
 
-async def judge(service: Service, ask: Ask) -> Decision:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision, and how long it took."""
+
+    decision: Decision
+    took_s: float
+
+
+async def judge(service: Service, ask: Ask) -> Verdict:
     """The verdict on a whole conversation: its prompt, and its answer if it ends with one.
 
     Raises:
@@ -289,6 +308,7 @@ async def judge(service: Service, ask: Ask) -> Decision:
         client=ask.client.name,
         endpoint=ask.endpoint,
         model=ask.model,
+        guard=served.category,
         is_streamed=False,
         outcome="blocked" if decision.action == "block" else "answered",
         decision=decision,
@@ -300,8 +320,8 @@ async def judge(service: Service, ask: Ask) -> Decision:
         conversation=ask.conversation,
         traceparent=ask.traceparent,
     )
-    service.record(record, served.category)
-    return decision
+    service.record(record)
+    return Verdict(decision, flow.times.now())
 
 
 def _judged(prompt: Conversation, answer: str) -> str:

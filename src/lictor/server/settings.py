@@ -1,8 +1,9 @@
 """The server's settings: `server.yaml` under environment variables, read once and checked whole.
 
-In: a YAML file or none, an environment. Out: frozen settings. Unknown keys are errors in both. A variable names its
-key with a prefix and `__` between levels: `LICTOR_SERVER__LIMITS__STREAMS=128`. Keys of endpoints are named by
-environment variable and keys of clients kept as sha256, never inlined. Knows no server.
+In: a YAML file or none, an environment. Out: frozen settings. Unknown keys are errors in both, and `${VAR:default}` in
+the file is expanded. A variable names its key with a prefix and `__` between levels:
+`LICTOR_SERVER__LIMITS__STREAMS=128`. Keys of endpoints are named by environment variable and keys of clients kept as
+sha256, never inlined. Knows no server.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from lictor.config_file import expand, line_of
 from lictor.errors import ConfigError
 
 PREFIX = "LICTOR_SERVER__"
@@ -160,8 +162,8 @@ def load_settings(
     Raises:
         ConfigError: The file cannot be read, or a key or value is not as expected.
     """
-    found = _read(path) if path else {}
-    where = str(path or "server settings")
+    text = _read(path, environment) if path else ""
+    found = _parse(path, text) if path else {}
     for name in sorted(environment):
         if name.startswith(PREFIX):
             keys = name.removeprefix(PREFIX).lower().split("__")
@@ -171,18 +173,27 @@ def load_settings(
     try:
         return ServerSettings.model_validate(found)
     except ValidationError as error:
-        problems = (
-            f"{where}: {'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg'][0].lower() + item['msg'][1:]}"
-            for item in error.errors(include_url=False)
-        )
+        problems = (_problem(path, text, item["loc"], item["msg"]) for item in error.errors(include_url=False))
         raise ConfigError("\n".join(problems)) from error
 
 
-def _read(path: Path) -> dict[str, object]:
+def _problem(path: Path | None, text: str, where: tuple[int | str, ...], message: str) -> str:
+    keys = [str(key) for key in where]
+    # A key that the file does not name was set by the environment or the command line.
+    place = f"{path}:{line_of(text, keys)}" if keys and f"{keys[-1]}:" in text else path or "server settings"
+    return f"{place}: {'.'.join(keys) or 'the file'}: {message[0].lower() + message[1:]}"
+
+
+def _read(path: Path, environment: Mapping[str, str]) -> str:
     try:
-        found: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return expand(path.read_text(encoding="utf-8"), environment, path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a settings file in UTF-8, got none ({error})") from error
+
+
+def _parse(path: Path, text: str) -> dict[str, object]:
+    try:
+        found: object = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: expected YAML, got {error.problem}") from error

@@ -14,6 +14,7 @@ from lictor.errors import UsageError
 from lictor.server.record import Record
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import SpanKind
 
@@ -31,15 +32,20 @@ def make_provider() -> "TracerProvider | None":
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise UsageError(f"{_ENDPOINTS[0]}: expected OpenTelemetry, found none; install 'lictor[otel]'") from None
-    resource = Resource.create({} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "lictor"})
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
+
+
+def resource() -> "Resource":
+    """What this process is to a collector."""
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource.create({} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "lictor"})
 
 
 class Tracing:
@@ -52,7 +58,7 @@ class Tracing:
         self._tracer = provider.get_tracer("lictor")
         self._propagator = TraceContextTextMapPropagator()
 
-    def write(self, record: Record, guardrail: str) -> None:
+    def write(self, record: Record) -> None:
         """The spans of one finished request, under that of its client if it named one."""
         from opentelemetry import trace
         from opentelemetry.trace import SpanKind
@@ -64,7 +70,7 @@ class Tracing:
             "guardrails.request", parent, SpanKind.SERVER, request_attributes(record), start_time=_ns(began)
         )
         inside = trace.set_span_in_context(root)
-        for name, kind, attributes, start, end in _parts(record, guardrail, duration_s):
+        for name, kind, attributes, start, end in _parts(record, duration_s):
             span = self._tracer.start_span(name, inside, kind, attributes, start_time=_ns(began + start))
             span.end(_ns(began + end))
         if record.outcome == "failed":
@@ -95,7 +101,7 @@ def request_attributes(record: Record) -> Attributes:
     return found
 
 
-def _parts(record: Record, guardrail: str, duration_s: float) -> "list[tuple[str, SpanKind, Attributes, float, float]]":
+def _parts(record: Record, duration_s: float) -> "list[tuple[str, SpanKind, Attributes, float, float]]":
     """Name, kind, attributes, begin and end of every part of a request, in seconds since its begin."""
     from opentelemetry.trace import SpanKind
 
@@ -104,7 +110,7 @@ def _parts(record: Record, guardrail: str, duration_s: float) -> "list[tuple[str
     for stage, end in (("input", times.screened), ("output", duration_s if times.first_chunk is not None else None)):
         if end is not None:
             is_stop = decision.action == "block" and decision.stage == stage
-            about = {"rail.type": stage, "rail.name": guardrail, "rail.stop": is_stop}
+            about = {"rail.type": stage, "rail.name": record.guard, "rail.stop": is_stop}
             waited = {"lictor.scoring_s": times.scoring} if stage == "output" else {}
             start = times.first_chunk or 0.0 if stage == "output" else 0.0
             found.append(("guardrails.rail", SpanKind.INTERNAL, about | waited, start, end))
