@@ -1,10 +1,11 @@
 """Drive clients that others wrote, unmodified, against a running guarded endpoint, and count what passes.
 
-In: a folder with an environment for each client: `sdk`, `litellm`, `inspect`, `garak` (Python environments with those
-packages; `sdk` has openai, anthropic and langchain-openai) and `node` (openai and promptfoo in node_modules). What is
-not there is left out. Out: what passed, as JSON; with --record the counts in docs/results.json. The guard minds one
-word, so that every verdict is known beforehand: what is measured is the protocol. promptfoo takes every HTTP error for
-a failed test, so the endpoint it asks tells refused prompts as answers (`on_input_block: refusal`).
+In: a folder with an environment for each client: `sdk`, `llamaindex`, `litellm`, `inspect`, `garak` (Python
+environments with those packages; `sdk` has openai, anthropic and langchain-openai, `llamaindex` has
+llama-index-llms-openai-like) and `node` (openai and promptfoo in node_modules). What is not there is left out. Out:
+what passed, as JSON; with --record the counts in docs/results.json. The guard minds one word, so that every verdict is
+known beforehand: what is measured is the protocol. promptfoo takes every HTTP error for a failed test, so the endpoint
+it asks tells refused prompts as answers (`on_input_block: refusal`).
 
     python benchmarks/clients/run.py HOME --record
 """
@@ -135,6 +136,7 @@ def _garak(home: Path, guarded: str, _: str) -> Checks:
 CLIENTS: dict[str, tuple[str, Callable[[Path, str, str], Checks]]] = {
     "OpenAI and Anthropic SDKs for Python": ("sdk/bin/python", _python("sdk.py", "sdk")),
     "LangChain": ("sdk/bin/python", _python("langchain_chat.py", "sdk")),
+    "LlamaIndex": ("llamaindex/bin/python", _python("llamaindex_chat.py", "llamaindex")),
     "OpenAI SDK for Node.js": ("node/node_modules/openai", _node),
     "LiteLLM proxy": ("litellm/bin/litellm", _python("gateway.py", "litellm")),
     "promptfoo": ("node/node_modules/.bin/promptfoo", _promptfoo),

@@ -84,6 +84,34 @@ def test_what_does_not_end_in_time_is_ended_with_an_error(save_tiny_guard: SaveG
     assert code == 0
 
 
+def test_a_new_guard_takes_over_and_no_stream_is_dropped(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
+    """The folder's new guard judges the next request; the stream under way ends whole, and readiness never wavers."""
+    guard = save_tiny_guard(tmp_path / "guard", OPEN)
+    with running(FakeUpstream(says(SOUP * 2, delay_s=0.02)).app()) as upstream:
+        arguments = (str(guard), "--upstream", upstream + "/v1")
+        with serving(tmp_path / "log", *arguments, LICTOR_SERVER__RELOAD_S="0.1") as (_, url):
+            body = {"model": "up", "messages": ASK, "stream": True}
+            with httpx2.stream("POST", url + "/v1/chat/completions", json=body, timeout=20) as answer:
+                pieces = answer.iter_text()
+                text = next(pieces)
+                save_tiny_guard(guard, Policy(1e8, 1e8))
+                ready: list[int] = []
+
+                def is_new() -> bool:
+                    ready.append(httpx2.get(url + "/readyz").status_code)
+                    checked = httpx2.post(url + "/v1/checks", json={"messages": ASK}).json()
+                    return checked["threshold_logit"] == 1e8
+
+                wait_until(is_new)
+                text += "".join(pieces)
+
+    assert set(ready) == {200}
+    said = "".join(json.loads(f'"{part}"') for part in re.findall(r'"content": "(.*?)"}', text))
+    assert said.strip() == (SOUP * 2).strip()
+    assert '"finish_reason": "stop"' in text
+    assert text.endswith("data: [DONE]\n\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -123,6 +151,15 @@ def test_the_interface_describes_itself() -> None:
     assert found["openapi"] == "3.1.0"
     assert "messages" in found["components"]["schemas"]["ChatRequest"]["properties"]
     assert set(found["paths"]) >= {"/v1/chat/completions", "/v1/moderations", "/v1/checks", "/readyz"}
+
+
+def test_the_settings_describe_themselves() -> None:
+    """`--schema` prints the JSON Schema that editors check `server.yaml` with, and needs no guard."""
+    done = CliRunner().invoke(app, ["serve", "--schema"])
+
+    found = json.loads(done.stdout)
+    assert found["additionalProperties"] is False
+    assert "free_bytes" in found["$defs"]["LimitsSection"]["properties"]
 
 
 @pytest.mark.slow
