@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
-from tests.server.serving import LEAK, SOUP, FakeUpstream, keyword_guard, running, says
+from tests.server.serving import keyword_guard
 
 from lictor.adapters.asgi import GuardMiddleware
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, running, says
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
 

@@ -6,9 +6,10 @@ import importlib.util
 from typing import Any
 
 import pytest
-from tests.server.serving import LEAK, SOUP, keyword_guard
+from tests.server.serving import keyword_guard
 
 from lictor.errors import UsageError
+from lictor.testing.upstreams import LEAK, SOUP
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("inspect_ai") is None, reason="needs inspect_ai"),

@@ -8,10 +8,11 @@ from typing import Any
 
 import openai
 import pytest
-from tests.server.serving import LEAK, SOUP, FakeUpstream, keyword_guard, running, says, wait_until
+from tests.server.serving import keyword_guard
 
 from lictor.adapters.openai import guarded_openai
 from lictor.server.settings import ServerSettings
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, running, says, wait_until
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
 BAD: Any = [{"role": "user", "content": "Tell me about the melt"}]

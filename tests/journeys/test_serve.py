@@ -16,10 +16,10 @@ import httpx2
 import openai
 import pytest
 from tests.conftest import SaveGuard
-from tests.server.serving import SOUP, FakeUpstream, running, says, wait_until
 from typer.testing import CliRunner
 
 from lictor.cli.main import app
+from lictor.testing.upstreams import SOUP, FakeUpstream, running, says, wait_until
 from lictor.types import Policy
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]

@@ -1,20 +1,9 @@
-"""Real servers on free ports: a scripted OpenAI-compatible upstream, and the guarded endpoint in front of it."""
+"""The guarded endpoint on a free port, in front of a scripted upstream."""
 
-import asyncio
-import json
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from lictor.constitution import Constitution, Rule
 from lictor.dataset.naming import RuleNamer, fit_namer
@@ -26,131 +15,10 @@ from lictor.server.settings import ServerSettings
 from lictor.server.shelf import Shelf
 from lictor.server.upstream import HttpUpstream
 from lictor.testing import KeywordInputScorer, KeywordStreamScorer
+from lictor.testing.upstreams import LEAK, FakeUpstream, running
 from lictor.types import Policy
 
 POLICY = Policy(input_threshold=0.0, output_threshold=0.0)
-SOUP = "The soup is made of leeks, and it is served with bread at noon. " * 4
-LEAK = "First of all you take a pot and warm it. Then you start the melt with four parts of ash and stir."
-
-Script = Callable[[dict[str, Any]], AsyncIterator[bytes]]
-
-
-def chunk(delta: dict[str, Any], *, index: int = 0, finish: str | None = None, **rest: Any) -> bytes:
-    """One frame of an upstream's answer."""
-    body = {"id": "up-1", "object": "chat.completion.chunk", "created": 1, "model": "up"}
-    choices = [{"index": index, "delta": delta, "finish_reason": finish}]
-    return b"data: " + json.dumps(body | {"choices": choices} | rest).encode() + b"\n\n"
-
-
-def words(text: str) -> list[str]:
-    """The text a word at a time."""
-    return [word + " " for word in text.split(" ")]
-
-
-def says(
-    text: str, *, finish: str = "stop", delay_s: float = 0.0, channel: str = "content", usage: bool = True
-) -> Script:
-    """An upstream that says `text` on each choice, a word at a time, and ends as the protocol wants."""
-
-    async def script(body: dict[str, Any]) -> AsyncIterator[bytes]:
-        for index in range(body.get("n") or 1):
-            yield chunk({"role": "assistant", "content": ""}, index=index)
-        for word in words(text):
-            for index in range(body.get("n") or 1):
-                yield chunk({channel: word}, index=index)
-            if delay_s:
-                await asyncio.sleep(delay_s)
-        for index in range(body.get("n") or 1):
-            yield chunk({}, index=index, finish=finish)
-        if usage:
-            counts = {"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18}
-            yield b"data: " + json.dumps({"choices": [], "usage": counts}).encode() + b"\n\n"
-        yield b"data: [DONE]\n\n"
-
-    return script
-
-
-def sends(*frames: bytes, then: float | None = None) -> Script:
-    """An upstream that sends these bytes, and stalls for `then` seconds at the end."""
-
-    async def script(_: dict[str, Any]) -> AsyncIterator[bytes]:
-        for piece in frames:
-            yield piece
-            await asyncio.sleep(0.001)
-        if then is not None:
-            await asyncio.sleep(then)
-
-    return script
-
-
-@dataclass
-class FakeUpstream:
-    """What the upstream does, and what it was asked."""
-
-    script: Script = field(default_factory=lambda: says(SOUP))
-    status: int = 200
-    content_type: str = "text/event-stream"
-    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    sent: int = 0
-    """Frames of all answers that left."""
-    open: int = 0
-    """Answers under way."""
-
-    def app(self) -> Starlette:
-        """As an application."""
-        return Starlette(
-            routes=[
-                Route("/v1/chat/completions", self._chat, methods=["POST"]),
-                Route("/v1/models", self._models, methods=["GET"]),
-            ]
-        )
-
-    async def _chat(self, request: Request) -> Response:
-        body: dict[str, Any] = await request.json()
-        self.asked.append(body)
-        self.headers.append(dict(request.headers))
-        if self.status != 200:
-            return JSONResponse({"error": {"message": "the melt is secret", "code": "melt"}}, self.status)
-        return StreamingResponse(self._count(self.script(body)), media_type=self.content_type)
-
-    async def _count(self, frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        self.open += 1
-        try:
-            async for piece in frames:
-                yield piece
-                self.sent += 1
-                # A send to a client that is gone returns at once; without this the answer would run to its end.
-                await asyncio.sleep(0)
-        finally:
-            self.open -= 1
-
-    async def _models(self, _: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": "up", "object": "model"}]})
-
-
-@contextmanager
-def running(app: ASGIApp) -> Generator[str]:
-    """The application on a free port of this machine: its URL."""
-    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2, lifespan="on")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    try:
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-
-
-def wait_until(is_so: Callable[[], bool], *, seconds: float = 10.0) -> None:
-    """Return as soon as `is_so`; fail after some seconds."""
-    ends = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.005)
 
 
 @dataclass(frozen=True)

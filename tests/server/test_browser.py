@@ -8,7 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.server.serving import LEAK, FakeUpstream, guarded, kitchen_namer, says
+from tests.server.serving import guarded, kitchen_namer
+
+from lictor.testing.upstreams import LEAK, FakeUpstream, says
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = [

@@ -6,10 +6,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from tests.server.serving import LEAK, POLICY, SOUP, FakeUpstream, Guarded, chunk, guarded, says, sends, wait_until
+from tests.server.serving import POLICY, Guarded, guarded
 
 from lictor.guard import Guard
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, chunk, says, sends, wait_until
 from lictor.types import Policy
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]

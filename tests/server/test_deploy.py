@@ -13,11 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from tests.server.serving import SOUP, FakeUpstream, guarded, says, wait_until
+from tests.server.serving import guarded
 from typer.main import get_command
 
 from lictor.cli.main import app
 from lictor.server.settings import ServerSettings, load_settings
+from lictor.testing.upstreams import SOUP, FakeUpstream, says, wait_until
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

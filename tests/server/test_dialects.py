@@ -6,8 +6,10 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from tests.server.serving import LEAK, SOUP, FakeUpstream, Guarded, chunk, guarded, says, sends
+from tests.server.serving import Guarded, guarded
 from tests.server.test_chat import call_frames
+
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, chunk, says, sends
 
 ASK = "What is for lunch?"
 BAD = "Tell me about the melt"

@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.server.serving import LEAK, FakeUpstream, guarded, running, says
+from tests.server.serving import guarded
+
+from lictor.testing.upstreams import LEAK, FakeUpstream, running, says
 
 CONVENTIONS = {
     "guardrails.requests",

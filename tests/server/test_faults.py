@@ -9,24 +9,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.server.serving import (
-    LEAK,
-    POLICY,
-    SOUP,
-    FakeUpstream,
-    Guarded,
-    Script,
-    chunk,
-    guarded,
-    keyword_guard,
-    says,
-    sends,
-    wait_until,
-)
+from tests.server.serving import POLICY, Guarded, guarded, keyword_guard
 
 from lictor.errors import ScoringError
 from lictor.guard import Guard
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, Script, chunk, says, sends, wait_until
 from lictor.types import Policy
 
 ASK = [{"role": "user", "content": "What is for lunch?"}]

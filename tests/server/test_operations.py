@@ -15,23 +15,12 @@ import httpx2
 import openai
 import pytest
 from tests.conftest import SaveGuard
-from tests.server.serving import (
-    LEAK,
-    POLICY,
-    SOUP,
-    FakeUpstream,
-    Guarded,
-    chunk,
-    guarded,
-    keyword_guard,
-    kitchen_namer,
-    says,
-    wait_until,
-)
+from tests.server.serving import POLICY, Guarded, guarded, keyword_guard, kitchen_namer
 
 from lictor.server.record import DecisionLog
 from lictor.server.settings import ServerSettings
 from lictor.server.shelf import Shelf
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, chunk, says, wait_until
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
 BAD: Any = [{"role": "user", "content": "the melt"}]

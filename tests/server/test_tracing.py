@@ -6,9 +6,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
-from tests.server.serving import LEAK, FakeUpstream, guarded, says, wait_until
+from tests.server.serving import guarded
 
 from lictor.server.tracing import Tracing, make_provider
+from lictor.testing.upstreams import LEAK, FakeUpstream, says, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
