@@ -9,6 +9,7 @@ from lictor.constitution import Constitution, Rule
 from lictor.dataset.naming import RuleNamer, fit_namer
 from lictor.guard import Guard
 from lictor.server.app import create_app
+from lictor.server.connection import bounded_by
 from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
 from lictor.server.settings import ServerSettings
@@ -61,5 +62,5 @@ def guarded(
         shelf = Shelf(found, lambda _: keyword_guard())
         shelf.put(guard or keyword_guard(), "emberglass")
         service = Service(found, shelf, ScoringThread(), HttpUpstream(found.upstream, "secret"))
-        with running(create_app(service)) as url:
+        with running(create_app(service), http=bounded_by(found.limits)) as url:
             yield Guarded(url, service, upstream)

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,19 @@ from tests.server.serving import POLICY, Guarded, guarded, keyword_guard
 
 from lictor.errors import ScoringError
 from lictor.guard import Guard
+from lictor.server.app import create_app
+from lictor.server.requests import ChatRequest
+from lictor.server.run import make_service
+from lictor.server.settings import ServerSettings
+from lictor.server.upstream_wire import ChoiceDelta, Chunk, Piece
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer
-from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, Script, chunk, says, sends, wait_until
+from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, Script, chunk, running, says, sends, wait_until
 from lictor.types import Policy
 
 ASK = [{"role": "user", "content": "What is for lunch?"}]
 BODY: dict[str, Any] = {"model": "up", "messages": ASK, "stream": True}
+HALF = b"POST /v1/chat/comp"
+ESTABLISHED = b"\x01"
 DONE = b"data: [DONE]\n\n"
 QUICK = {"connect_s": 1, "first_chunk_s": 0.5, "idle_s": 0.3, "total_s": 5}
 
@@ -224,6 +231,52 @@ def test_a_scorer_that_hangs_is_given_up() -> None:
     assert (ready.status_code, ready.json()["reason"]) == (503, "scoring")
 
 
+class _BrokenUpstream:
+    """An upstream with a fault of its own that nobody foresaw."""
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
+        del request
+        yield Chunk((ChoiceDelta(0, (Piece("content", SOUP),)),))
+        raise RuntimeError("melt")
+
+    async def models(self) -> list[str]:
+        raise RuntimeError("melt")
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_what_nobody_foresaw_is_a_typed_error() -> None:
+    """A crash before the answer is an HTTP 500 with a code, one amid a stream an error frame and `[DONE]`."""
+    settings = ServerSettings()
+    service = make_service(keyword_guard(), _BrokenUpstream(), settings)
+    with running(create_app(service)) as url:
+        before = httpx2.get(url + "/v1/models")
+        amid = httpx2.post(url + "/v1/chat/completions", json=BODY).text
+
+    assert (before.status_code, before.json()["error"]["code"]) == (500, "internal_error")
+    assert error_frames(amid) == ["internal_error"]
+    assert amid.endswith("data: [DONE]\n\n")
+    assert "melt" not in before.text + amid
+    assert service.results == {"allowed": 1}
+    assert not service.exchanges
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"), [(b"", b""), (b"", HALF), (b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", HALF)]
+)
+def test_a_connection_without_a_whole_request_is_closed(first: bytes, rest: bytes) -> None:
+    """Nobody keeps a connection by sending nothing, or never the end of a head, be it the first or the second."""
+    with guarded(limits={"body_s": 0.3}) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=7) as client:
+            client.sendall(first)
+            assert b"ok" in client.recv(1000) if first else True
+            client.sendall(rest)
+            while client.recv(1000):
+                pass
+
+
 def test_a_client_that_vanishes_ends_its_stream() -> None:
     """The upstream is hung up on, the room is given back, and the record says `abandoned`."""
     with guarded(FakeUpstream(says(SOUP * 100, delay_s=0.01))) as server:
@@ -258,6 +311,8 @@ def test_a_client_that_does_not_read_is_given_up() -> None:
             client.sendall(head.encode() + body)
             wait_until(lambda: server.upstream.open == 1)
             wait_until(lambda: is_quiet(server), seconds=20)
+            # The connection itself is given up too, though the client still holds its end.
+            wait_until(lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) != ESTABLISHED)
 
     assert server.upstream.sent < len(frames)
 
@@ -273,8 +328,14 @@ def test_a_full_disk_does_not_end_requests(tmp_path: Path) -> None:
     with guarded(decisions={"folder": blocked / "log", "required": True}) as server:
         assert post(server).status_code == 200
         assert post(server).json()["error"]["code"] == "not_ready_log"
+        blocked.unlink()
+        assert post(server).status_code == 200
+
+    rows = [json.loads(line) for line in next((blocked / "log").iterdir()).read_text().splitlines()]
+    assert [row.get("event") for row in rows] == ["log_resumed", None]
 
 
+PART = "messages.0.content.0"
 NESTED = b'{"model": "m", "messages": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 
 
@@ -288,6 +349,7 @@ NESTED = b'{"model": "m", "messages": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
         (b'{"model": "m", "messages": []}', 400, "invalid_value", "messages"),
         (NESTED, 400, "invalid_json", ""),
         (b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800"}]}', 400, "invalid_json", ""),
+        (b'{"model": "m", "messages": [{"role": "user", "content": [{"type": {}}]}]}', 400, "invalid_value", PART),
     ],
 )
 def test_bodies_that_cannot_be_read_are_typed_errors(body: bytes, status: int, code: str, param: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import re
+import resource
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -158,9 +159,48 @@ def test_old_decisions_are_forgotten(tmp_path: Path) -> None:
     now = datetime(2026, 5, 20, tzinfo=UTC)
     log = DecisionLog(tmp_path, keep_days=3)
     for age in range(6, -1, -1):
-        log.append({"age": age}, now - timedelta(days=age))
+        log.append({"age": age}, now - timedelta(days=age), -86_400.0 * age)
 
     assert sorted(p.name[-7:-6] for p in tmp_path.glob("*.jsonl")) == ["0", "7", "8", "9"]
+
+
+def test_a_clock_that_jumps_forgets_nothing(tmp_path: Path) -> None:
+    """A year ahead and back again within a second: every row is still there."""
+    now = datetime(2026, 5, 20, tzinfo=UTC)
+    log = DecisionLog(tmp_path, keep_days=3)
+    for second, days in enumerate((0, 400, 0, -400, 401, 0)):
+        log.append({"n": second}, now + timedelta(days=days), float(second))
+
+    rows = [json.loads(line) for path in tmp_path.glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert sorted(row["n"] for row in rows) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_disk_that_fills_up_leaves_no_torn_row(tmp_path: Path) -> None:
+    """A row that fits only in part is taken back, told as an error, and the next one that fits is whole."""
+    now = datetime(2026, 5, 20, tzinfo=UTC)
+    log = DecisionLog(tmp_path, keep_days=3)
+    log.append({"n": 1}, now, 0.0)
+    soft, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12, most))
+    try:
+        log.append({"n": 2}, now, 1.0)
+        assert log.error == "the row was cut short"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, most))
+    log.append({"n": 3}, now, 2.0)
+
+    assert log.error is None
+    assert next(tmp_path.glob("*.jsonl")).read_text() == '{"n": 1}\n{"n": 3}\n'
+
+
+def test_a_row_that_a_killed_process_left_torn_stays_a_line_of_its_own(tmp_path: Path) -> None:
+    """The first row of the next process is whole."""
+    now = datetime(2026, 5, 20, tzinfo=UTC)
+    (tmp_path / "decisions-2026-05-20.jsonl").write_text('{"n": 1}\n{"n')
+
+    DecisionLog(tmp_path, keep_days=3).append({"n": 2}, now, 0.0)
+
+    assert (tmp_path / "decisions-2026-05-20.jsonl").read_text() == '{"n": 1}\n{"n\n{"n": 2}\n'
 
 
 def test_another_guard_takes_over_while_streams_go_on() -> None:

@@ -42,7 +42,7 @@ def create_app(service: Service) -> ASGIApp:
         Route("/beta/litellm_basic_guardrail_api", _gateway(service), methods=["POST"]),
         *_operations(service),
     ]
-    handlers = {ServiceError: _typed(service), HTTPException: _unknown}
+    handlers = {ServiceError: _typed(service), HTTPException: _unknown, Exception: _crashed}
     app = Starlette(routes=routes, lifespan=_lifespan(service), exception_handlers=handlers)
     return Intake(app, service.settings.limits, service.metrics.count_error, _error_body)
 
@@ -123,6 +123,7 @@ def _operations(service: Service) -> list[Route]:
 
     async def metrics(_: Request) -> Response:
         service.measure()
+        service.metrics.tasks.set(len(asyncio.all_tasks()))
         return PlainTextResponse(service.metrics.page(), media_type="text/plain; version=0.0.4")
 
     async def page(_: Request) -> Response:
@@ -168,6 +169,12 @@ async def _unknown(request: Request, error: Exception) -> Response:
     message = f"{request.method} on this path is not guarded, so it is not served"
     body = _error_body(request.url.path, RequestError(message, "unknown_endpoint", status=error.status_code))
     return JSONResponse(body, status_code=error.status_code)
+
+
+async def _crashed(request: Request, _: Exception) -> Response:
+    """What nobody foresaw; the intake logs it, and nothing of it is told in words."""
+    error = ServiceError("the service failed on this request", "internal_error")
+    return JSONResponse(_error_body(request.url.path, error), status_code=error.status)
 
 
 def _error_body(path: str, error: ServiceError) -> dict[str, object]:

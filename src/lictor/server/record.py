@@ -6,6 +6,7 @@ In: a finished request. Out: JSON without content, unless the settings ask for i
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +18,8 @@ from lictor.server.flow import FlowTimes
 from lictor.types import Conversation, Decision
 
 _PATTERN = "decisions-{day}.jsonl"
+_JUMP_S = 3_600
+"""A clock that moves by more than this against the ticks has jumped."""
 _log = logging.getLogger("lictor.server")
 
 
@@ -100,37 +103,53 @@ def decision_body(decision: Decision) -> dict[str, object]:
 
 
 class DecisionLog:
-    """An append-only log, one JSONL file a day (UTC); days beyond the retention are deleted."""
+    """An append-only log, one JSONL file a day (UTC); days beyond the retention are deleted.
+
+    A clock that jumped is no reason to delete: days are forgotten only where the time of day moved on as evenly as
+    the ticks did.
+    """
 
     def __init__(self, folder: Path | None, keep_days: int) -> None:
         self._folder = folder
         self._keep_days = keep_days
         self._day = ""
-        self._is_torn = False
+        self._last: tuple[datetime, float] | None = None
         self.error: str | None = None
         """Why the last row could not be written."""
 
-    def append(self, row: Mapping[str, object], now: datetime) -> None:
-        """Write one row. A disk that refuses it is told in `error`, and never ends a request."""
+    def append(self, row: Mapping[str, object], now: datetime, tick: float) -> None:
+        """Write one row, whole or not at all. A disk that refuses it is told in `error`, and never ends a request.
+
+        Args:
+            row: What to keep.
+            now: The time of day.
+            tick: Seconds of a clock that runs evenly.
+        """
         if self._folder is None:
             return
         line = json.dumps(row, ensure_ascii=True, default=str).encode() + b"\n"
         day = now.strftime("%Y-%m-%d")
+        path = self._folder / _PATTERN.format(day=day)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if day != self._day:
-                self._forget(now)
+                if self._runs_evenly(now, tick):
+                    self._forget(now)
+                _end_line(path)
                 self._day = day
-            with (self._folder / _PATTERN.format(day=day)).open("ab", buffering=0) as file:
-                # A row that a full disk cut short stays a line of its own.
-                written = file.write(b"\n" + line if self._is_torn else line)
-            self._is_torn = written < len(line)
-            if self._is_torn:
-                raise OSError("the row was cut short")
+            _append_whole(path, line)
             self.error = None
         except OSError as error:
+            self._day = ""  # the next row looks whether it begins a line
             self.error = str(error.strerror or error)
             _log.error("decision not recorded", extra={"fields": {"error": self.error}})
+        self._last = (now, tick)
+
+    def _runs_evenly(self, now: datetime, tick: float) -> bool:
+        if self._last is None:
+            return True
+        then, at = self._last
+        return abs((now - then).total_seconds() - (tick - at)) < _JUMP_S
 
     def tokens_of(self, now: datetime) -> dict[str, int]:
         """Tokens of every client on the day of `now`, as far as the log tells."""
@@ -155,6 +174,31 @@ class DecisionLog:
         for path in (self._folder or Path()).glob(_PATTERN.format(day="*")):
             if path.name < oldest:
                 path.unlink(missing_ok=True)
+
+
+def _append_whole(path: Path, line: bytes) -> None:
+    """Add a line; what a full disk cut short is taken back.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    with path.open("ab", buffering=0) as file:
+        written = file.write(line)
+        if written < len(line):
+            if os.fstat(file.fileno()).st_size == file.tell():  # nobody else has written meanwhile
+                file.truncate(file.tell() - written)
+            raise OSError("the row was cut short")
+
+
+def _end_line(path: Path) -> None:
+    """Have the next row begin a line of its own, where a process died in the midst of one."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        is_torn = file.read(1) != b"\n"
+    if is_torn:
+        _append_whole(path, b"\n")
 
 
 class JsonLines(logging.Formatter):

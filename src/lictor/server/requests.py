@@ -267,7 +267,7 @@ def _text(content: Content) -> str:
 
 def _refusal(kind: str, where: tuple[int | str, ...], message: str, given: object) -> RequestError:
     param = ".".join(str(key) for at, key in enumerate(where) if at == 0 or not _is_variant(key))
-    tag = given.get("type") if isinstance(given, dict) else None
+    tag = str(given.get("type")) if isinstance(given, dict) else None
     match kind:
         case "json_invalid":
             return RequestError("the body is not valid JSON, or nests too deeply", code="invalid_json")

@@ -17,6 +17,7 @@ import uvicorn
 from lictor.errors import UsageError
 from lictor.guard import Guard
 from lictor.server.app import create_app
+from lictor.server.connection import bounded_by
 from lictor.server.record import JsonLines
 from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
@@ -51,17 +52,23 @@ class DrainingServer(uvicorn.Server):
             ending.cancel()
 
 
-def run_server(settings: ServerSettings, log: TextIO) -> None:
+def run_server(settings: ServerSettings, log: TextIO, *, guard: Guard | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: What to serve, and how.
+        log: Where lines of JSON go.
+        guard: Instead of the one in the settings' folder.
 
     Raises:
         LictorError: The guard or the model cannot be loaded, or the port cannot be had.
     """
     _log_to(log)
-    service = make_service(settings.guard, make_upstream(settings.upstream), settings)
+    service = make_service(guard or settings.guard, make_upstream(settings.upstream), settings)
     spare_collector()
     config = uvicorn.Config(
         create_app(service),
+        http=bounded_by(settings.limits),
         host=settings.host,
         port=settings.port,
         log_config=None,

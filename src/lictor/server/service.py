@@ -107,7 +107,7 @@ class Service:
             return "draining"
         if self.scoring.is_stuck(self.settings.limits.score_s):
             return "scoring"
-        if self.settings.decisions.required and self.log.error:
+        if self.settings.decisions.required and not self._has_log():
             return "log"
         return None
 
@@ -120,6 +120,13 @@ class Service:
         free = free_bytes()
         is_memory_low = free is not None and free < self.settings.limits.free_bytes
         return self.gate.slots(client, count, is_memory_low=is_memory_low)
+
+    def _has_log(self) -> bool:
+        """Whether decisions can be recorded; where they could not, a row that says so is tried first."""
+        if self.log.error:
+            now = utc_now()
+            self.log.append({"time": now.isoformat(), "event": "log_resumed"}, now, time.monotonic())
+        return self.log.error is None
 
     def style(self, served: Served) -> BlockStyle:
         """How blocks are told."""
@@ -152,7 +159,7 @@ class Service:
 
     def write_down(self, row: Mapping[str, object], now: datetime) -> None:
         """Add a row to the decision log."""
-        self.log.append(row, now)
+        self.log.append(row, now, time.monotonic())
         if self.log.error:
             self.metrics.count_log_error()
 
@@ -230,8 +237,11 @@ class Exchange:
                 self._task.uncancel()
                 error = ServiceError("the service is shutting down", "shutting_down")
                 error.status = 503
-                for event in (Failed(error), Counted(self._usage)):
-                    self._note(event)
+                for event in self._break_off(error):
+                    yield event
+            except Exception as error:  # noqa: BLE001 - whatever broke, the answer ends in its protocol's words
+                _log.error("answer failed", exc_info=error, extra={"fields": {"request_id": self._ask.request_id}})
+                for event in self._break_off(ServiceError("the service failed on this request", "internal_error")):
                     yield event
             finally:
                 service.metrics.streams.dec()
@@ -243,6 +253,13 @@ class Exchange:
         self._is_ended = True
         if self._task is not None:
             self._task.cancel()
+
+    def _break_off(self, error: ServiceError) -> tuple[FlowEvent, ...]:
+        """The events that end the answer with an error."""
+        ending = (Failed(error), Counted(self._usage))
+        for event in ending:
+            self._note(event)
+        return ending
 
     def _note(self, event: FlowEvent) -> None:
         match event:
