@@ -12,6 +12,7 @@ from tests.server.serving import guarded
 
 from lictor.server.openapi import description
 
+OPTIONS = os.environ.get("SCHEMATHESIS_OPTIONS", "--max-examples 25 --seed 1").split()
 SCHEMATHESIS = os.environ.get("SCHEMATHESIS") or shutil.which("schemathesis") or ""
 
 
@@ -34,7 +35,7 @@ def test_the_interface_keeps_to_its_description(tmp_path: Path) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     with guarded() as server:
         command = [SCHEMATHESIS, "run", str(spec), "--url", server.url, "--checks", checks]
-        command += ["--max-examples", "25", "--seed", "1", "--no-color"]
+        command += ["--no-color", *OPTIONS]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500, cwd=tmp_path)  # noqa: S603 - what was found above
 
         assert done.returncode == 0, done.stdout[-6000:]
