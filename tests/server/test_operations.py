@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import SaveGuard
 from tests.server.serving import POLICY, Guarded, guarded, keyword_guard, kitchen_namer
 
+from lictor.guard import Guard
 from lictor.server.record import DecisionLog
 from lictor.server.settings import ServerSettings
 from lictor.server.shelf import Shelf
@@ -257,6 +258,30 @@ def test_a_guard_folder_is_looked_at_again(save_tiny_guard: SaveGuard, tmp_path:
     assert shelf.served and shelf.served.guard.version == "v2"
     assert shelf.served.guard.policy.enforcement == "monitor"
     assert shelf.reload_error and "manifest" in shelf.reload_error
+
+
+def test_a_guard_that_breaks_while_it_is_loaded_is_told(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
+    """Whatever goes wrong, the guard in use stays, and the folder is looked at again."""
+    folder = save_tiny_guard(tmp_path / "guard", POLICY)
+    found: list[Guard | OSError] = [keyword_guard(version="v1"), OSError("no files left"), keyword_guard(version="v2")]
+
+    def load(_: Path) -> Guard:
+        guard = found.pop(0)
+        if isinstance(guard, OSError):
+            raise guard
+        return guard
+
+    async def look_twice() -> None:
+        await shelf.look()
+        assert (shelf.served and shelf.served.guard.version, shelf.reload_error) == ("v1", "no files left")
+        await shelf.look()
+
+    shelf = Shelf(ServerSettings(guard=folder), load)
+    shelf.load()
+    save_tiny_guard(folder, replace(POLICY, input_threshold=4.0))
+    asyncio.run(look_twice())
+
+    assert (shelf.served and shelf.served.guard.version, shelf.reload_error) == ("v2", None)
 
 
 def test_checks_moderations_and_the_gateway_judge_without_a_model() -> None:

@@ -63,6 +63,8 @@ def test_a_frame_without_end_is_an_error() -> None:
         read([b"data: " + b"x" * MAX_FRAME_CHARS, b"y"])
     with pytest.raises(FrameTooLongError):
         read([b"data: " + b"x" * 1000 + b"\n"] * (MAX_FRAME_CHARS // 1000 + 2))
+    with pytest.raises(FrameTooLongError):
+        read([b"data:\n" * 1000] * (MAX_FRAME_CHARS // 1000 + 2))
 
 
 def test_a_written_frame_is_read_back() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from lictor.artifacts import read_manifest
 from lictor.constitution import Constitution
 from lictor.dataset.naming import RuleNamer, read_namer
-from lictor.errors import ConstitutionError, LictorError
+from lictor.errors import ConstitutionError
 from lictor.guard import Guard
 from lictor.server.settings import ServerSettings
 from lictor.types import Decision
@@ -94,7 +94,7 @@ class Shelf:
             spare_collector()
             self.reload_error = None
             _log.info("guard reloaded", extra={"fields": {"guard_version": self._version()}})
-        except LictorError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the guard in use stays and is watched over
             if self.reload_error != str(error):
                 _log.error("guard not reloaded", extra={"fields": {"error": str(error)}})
             self.reload_error = str(error)

@@ -55,7 +55,7 @@ class SSEReader:
         name, _, value = line.partition(":")
         if name == "data":
             self._data.append(value.removeprefix(" "))
-            self._size += len(value)
+            self._size += len(value) + 1  # an empty line is held too
 
 
 def frame(data: str, *, event: str | None = None) -> bytes:
