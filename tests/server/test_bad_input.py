@@ -9,6 +9,7 @@ from tests.server.serving import Guarded, guarded
 
 ASK = [{"role": "user", "content": "What is for lunch?"}]
 BODY: dict[str, Any] = {"model": "up", "messages": ASK, "stream": True}
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 HALF = b"POST /v1/chat/comp"
 
 
@@ -108,16 +109,16 @@ def test_paths_that_are_not_guarded_are_not_served() -> None:
     assert wrong.status_code == 405
 
 
-@pytest.mark.parametrize(
-    ("first", "rest"), [(b"", b""), (b"", HALF), (b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", HALF)]
-)
+@pytest.mark.parametrize(("first", "rest"), [(b"", b""), (b"", HALF), (HEALTH, HALF)])
 def test_a_connection_without_a_whole_request_is_closed(first: bytes, rest: bytes) -> None:
     """Nobody keeps a connection by sending nothing, or never the end of a head, be it the first or the second."""
     with guarded(limits={"body_s": 0.3}) as server:
         host, port = server.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=7) as client:
             client.sendall(first)
-            assert b"ok" in client.recv(1000) if first else True
+            answer = b""
+            while first and b"ok" not in answer:
+                answer += client.recv(1000)
             client.sendall(rest)
             while client.recv(1000):
                 pass

@@ -87,6 +87,19 @@ def test_words_do_not_grow_together_over_channels() -> None:
     assert joined(left) == [("content", 0, "we me"), ("refusal", 0, "lt it")]
 
 
+def test_an_id_repeated_with_every_part_of_a_call_breaks_no_text() -> None:
+    """Arguments are read as one text, however often the endpoint says whose they are."""
+    again = Piece("tool_name", "", 0, "call_1")
+    parts = [Piece("tool_name", "look", 0, "call_1"), *(Piece("tool_arguments", part) for part in ("we me", "lt it"))]
+
+    left, is_halted = deliver([parts[0], again, parts[1], again, parts[2], again], "melt")
+    allowed, _ = deliver([parts[0], again, parts[1], again, parts[2]])
+
+    assert is_halted
+    assert "melt" not in "".join(piece.text for piece in left)
+    assert joined(allowed) == [("tool_name", 0, "look"), ("tool_arguments", 0, "we melt it")]
+
+
 def test_without_a_stream_scorer_all_passes() -> None:
     """A guard of prompts alone lets answers through as they come."""
     choice = ChoiceGuard(None)

@@ -36,6 +36,8 @@ class ChoiceGuard:
         self._stream = stream
         self._entries: deque[_Entry] = deque()
         self._last: tuple[str, int] | None = None
+        self._called: set[int] = set()
+        """Tool calls that have begun."""
         self.halted: Decision | None = None
 
     @property
@@ -59,6 +61,10 @@ class ChoiceGuard:
         Raises:
             ScoringError: The tokenizer failed; call `failed`.
         """
+        if piece.channel == "tool_name":
+            if not piece.text and piece.tool in self._called:
+                return []  # an id that the endpoint repeats with every part of a call: it breaks no text
+            self._called.add(piece.tool)
         text = piece.text
         place = (piece.channel, piece.tool)
         if self._last not in {None, place}:
