@@ -70,19 +70,23 @@ def running(app: ASGIApp) -> Generator[str]:
 def serve_paced(pieces: Callable[[dict[str, Any]], Sequence[str]], pace_s: float) -> None:
     """Be an OpenAI-compatible upstream that streams the pieces it has for a request at an even pace."""
 
-    def frame(delta: dict[str, str], reason: str | None = None) -> str:
-        return "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}) + "\n\n"
-
-    async def say(spoken: Sequence[str]) -> AsyncIterator[str]:
-        due = time.monotonic()
-        for piece in spoken:
-            due += pace_s
-            await asyncio.sleep(due - time.monotonic())
-            yield frame({"content": piece})
-        yield frame({}, "stop")
-        yield "data: [DONE]\n\n"
-
     async def chat(request: Request) -> StreamingResponse:
-        return StreamingResponse(say(pieces(await request.json())), media_type="text/event-stream")
+        spoken = say_paced(pieces(await request.json()), pace_s)
+        return StreamingResponse(spoken, media_type="text/event-stream")
 
     uvicorn.run(Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])]), port=0)
+
+
+async def say_paced(spoken: Sequence[str], pace_s: float) -> AsyncIterator[str]:
+    """Frames of an answer, one a piece, at an even pace."""
+    due = time.monotonic()
+    for piece in spoken:
+        due += pace_s
+        await asyncio.sleep(due - time.monotonic())
+        yield _frame({"content": piece})
+    yield _frame({}, "stop")
+    yield "data: [DONE]\n\n"
+
+
+def _frame(delta: dict[str, str], reason: str | None = None) -> str:
+    return "data: " + json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}) + "\n\n"

