@@ -15,8 +15,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # Wherever compiled modules are not kept, every process would compile PyTorch anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Tests train tiny models: one thread each is faster than several that wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+# Tests train tiny models: one thread each is faster than several that wait for one another. Some wait for a server:
+# one process more than there are cores keeps these busy.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal \
+  --numprocesses $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # pyright runs on the Node.js that its extra brings, whatever is installed beside it.
 export PYRIGHT_PYTHON_GLOBAL_NODE := off
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -29,7 +31,7 @@ TORCH_FROM := --index-url $(TORCH_INDEX_URL)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format results clean
+.PHONY: help setup demo test test-all quick whole lint format results clean
 
 help:  ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,10 +43,16 @@ demo: $(VENV)/.train  ## Build the emberglass guard and watch it at work; says w
 	awk -v i=$$((installed - $(STARTED))) -v d=$$((ended - installed)) \
 	  'BEGIN {printf "minutes: install %.1f, demo %.1f, in all %.1f\n", i / 60, d / 60, (i + d) / 60}'
 
-test: lint  ## Check style, types and layers, then run the tests but for the slow ones.
+test: $(VENV)/.dev  ## Check style, types and layers, and run the tests but for the slow ones.
+	@$(MAKE) --no-print-directory --jobs 2 lint quick
+
+test-all: $(VENV)/.dev  ## The same, with the slow tests.
+	@$(MAKE) --no-print-directory --jobs 2 lint whole
+
+quick: $(VENV)/.dev
 	@$(PYTEST) -m "not slow"
 
-test-all: lint  ## The same, with the slow tests.
+whole: $(VENV)/.dev
 	@$(PYTEST)
 
 lint: $(VENV)/.dev  ## Check style, types and layers.

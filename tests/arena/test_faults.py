@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2 as httpx
+import pytest
 
 from lictor.arena.standing import level_of
 from lictor.arena.state import State
@@ -137,6 +138,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [level_of(state, player) for player in state.players] == [0]  # one fact of four was delivered
 
 
+@pytest.mark.slow
 def test_a_server_killed_while_it_takes_submissions(tmp_path: Path) -> None:
     """Killed among six submissions of one level: what a player was told is kept, and one is graded, once."""
     database = tmp_path / "a.db"

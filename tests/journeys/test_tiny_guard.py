@@ -104,7 +104,7 @@ def outcome(events: list[GuardEvent]) -> tuple[str, list[Halted]]:
     return text, [event for event in events if isinstance(event, Halted)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     text=_texts,
     sizes=st.lists(st.integers(0, 40), max_size=5),

@@ -20,6 +20,7 @@ print(kept, faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a setting of glibc")
 def test_freed_blocks_are_used_again() -> None:
     """Eight blocks of 64 MB: thousands of faults as the C library is, next to none as it is told."""

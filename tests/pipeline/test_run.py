@@ -26,6 +26,9 @@ from lictor.testing import ask
 
 from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_rules
 
+EVERY_STAGE = [
+    stage if stage in ("data", "stream", "guard") else pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES
+]
 SEVERAL_STAGES = [("queries", 1), ("answers", 2), ("input scorer", 3), ("stream scorer", 4), ("calibration", 2)]
 
 
@@ -168,7 +171,7 @@ def interrupt_entering(function: str, folder: Path) -> Callable[[FrameType, str,
     return profile
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_an_interrupt_while_an_artefact_is_put_in_place(copy: Project, stage: str) -> None:
     """At the worst moment of every stage: nothing half-made is taken for whole, nothing is left behind."""
     expected = made_of(copy)
@@ -188,7 +191,7 @@ def test_an_interrupt_while_an_artefact_is_put_in_place(copy: Project, stage: st
     assert made_of(copy) == expected
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_a_damaged_artefact_is_made_anew(copy: Project, stage: str) -> None:
     """One byte altered, and that stage alone is made again, to what it was."""
     expected = made_of(copy)
@@ -268,7 +271,7 @@ def full_disk(copy: Project) -> Iterator[Project]:
     subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603 -- fixed command
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_a_full_disk_in_any_stage(full_disk: Project, stage: str) -> None:
     """A clear error, nothing left behind; with space again the run ends as it should."""
     expected = made_of(full_disk)

@@ -55,7 +55,7 @@ def test_views_read_the_same_under_any_chunking(text: str, sizes: list[int]) -> 
         assert name not in readings or found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts, st.tuples(chunkings, chunkings), policies, score_functions, tokenizers)
 def test_any_chunking_gives_the_same_outcome(
     text: str,
