@@ -86,7 +86,7 @@ def stand_in(prompt: str, sampling: Sampling) -> str:
     """An answer that every filter keeps: a verdict, a numbered list, the request again, or two sentences."""
     if sampling.max_tokens <= 4:  # voters abstain, so that every label stands
         return "No." if "refuse" in prompt else "Yes." if "the reply deal" in prompt else "Perhaps."
-    words = np.random.default_rng(sampling.seed).permutation(10**6)[:60]
+    words = np.random.default_rng(sampling.seed).choice(10**6, 60, replace=False)
     if counted := re.search(r"Write (\d+) more", prompt):
         return "\n".join(f"{i}. What of w{words[i]}a w{words[-i]}b w{words[2 * i]}c?" for i in range(int(counted[1])))
     request = re.search(r"(?:Message|Request): (.+)\n[^\n]*$", prompt)
