@@ -108,11 +108,17 @@ async def slow_reader(attempt: Try) -> Came:
     writer.write(head_of(PATHS[attempt.dialect], len(body), attempt.id) + body)
     reply = Reply()
     await read_reply(reader, reply, limit_s=10, most_bytes=1)
-    kind = "closed" if await _comes_true(lambda: _is_over(writer)) else "still connected"
-    if not await _comes_true(lambda: attempt.id not in attempt.wire.answering):
-        kind = "still served"
+    is_over = await _comes_true(lambda: _is_over(writer))
+    is_given_up = await _comes_true(lambda: attempt.id not in attempt.wire.answering)
+    await read_reply(reader, reply, limit_s=5)
     hang_up(writer, rudely=True)
-    return Came(Ending(kind, attempt.ending(reply).text), frozenset({"closed"}))
+    ending = attempt.ending(reply)
+    if (
+        is_given_up and reply.is_whole
+    ):  # all that came before the upstream's time was up fitted into the system's buffers
+        return Came(ending, frozenset({"upstream_timeout"}))
+    kind = "still served" if not is_given_up else "closed" if is_over else "still connected"
+    return Came(Ending(kind, ending.text), frozenset({"closed"}))
 
 
 async def _comes_true(is_so: Callable[[], bool]) -> bool:

@@ -119,6 +119,14 @@ async def _until_gone(work: Awaitable[None], reader: asyncio.StreamReader) -> No
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _parser() -> h11.Connection:
+    """What reads the response to a request that was sent."""
+    parser = h11.Connection(our_role=h11.CLIENT)
+    parser.send(h11.Request(method="POST", target="/", headers=[("host", "guarded"), ("content-length", "0")]))
+    parser.send(h11.EndOfMessage())
+    return parser
+
+
 @dataclass
 class Reply:
     """What came back of one request."""
@@ -131,6 +139,7 @@ class Reply:
     """Whether the HTTP message ended as its framing says."""
     is_silent: bool = False
     """Whether nothing more came in the time we had."""
+    parser: h11.Connection = field(default_factory=_parser)
 
 
 async def connect(url: str, *, room: int | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -167,9 +176,7 @@ async def ask(url: str, path: str, body: bytes, request_id: str, *, limit_s: flo
 
 async def read_reply(reader: asyncio.StreamReader, reply: Reply, *, limit_s: float, most_bytes: int = 1 << 40) -> None:
     """Read a response into `reply`: to its end, for some time, or until there are so many bytes."""
-    parser = h11.Connection(our_role=h11.CLIENT)
-    parser.send(h11.Request(method="POST", target="/", headers=[("host", "guarded"), ("content-length", "0")]))
-    parser.send(h11.EndOfMessage())
+    parser = reply.parser
     try:
         async with asyncio.timeout(limit_s):
             while not reply.is_whole and len(reply.body) < most_bytes:
