@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 STARTED = re.compile(r"running on (http://[\d.:]+)")
 
@@ -50,21 +48,6 @@ def process(command: list[str], **environment: str) -> Generator[Running]:
         finally:
             server.terminate()
             server.wait()
-
-
-@contextmanager
-def running(app: ASGIApp) -> Generator[str]:
-    """The application in a thread, on a free port: its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
 
 
 def serve_paced(pieces: Callable[[dict[str, Any]], Sequence[str]], pace_s: float) -> None:

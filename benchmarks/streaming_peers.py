@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from paced import process, running, serve_paced
+from paced import process, serve_paced
 from stream_guards import (
     Ask,
     Judge,
@@ -55,6 +55,7 @@ from lictor.evaluation.results import record
 from lictor.evaluation.rubric import find_facts
 from lictor.guard.tokens import encode
 from lictor.starter.folders import resolve
+from lictor.testing.upstreams import running
 from lictor.types import Message, Tokenizer
 
 HERE = Path(__file__).parent

@@ -16,14 +16,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -38,6 +34,7 @@ from lictor.server.run import make_service
 from lictor.server.settings import BlockingSection, ServerSettings, UpstreamSection
 from lictor.server.upstream import HttpUpstream
 from lictor.testing import KeywordInputScorer, KeywordStreamScorer
+from lictor.testing.upstreams import running
 from lictor.types import Policy
 
 HERE = Path(__file__).parent
@@ -57,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     home: Path = options.home.resolve()
     routes = [Route("/v1/chat/completions", _chat, methods=["POST"]), Route("/v1/models", _models)]
-    with _running(Starlette(routes=routes)) as bare, _running(_guarded(bare)) as guarded:
+    with running(Starlette(routes=routes)) as bare, running(_guarded(bare)) as guarded:
         found = {
             name: run(home, guarded, bare)
             for name, (needs, run) in CLIENTS.items()
@@ -83,7 +80,7 @@ def _node(home: Path, guarded: str, _: str) -> Checks:
 
 
 def _promptfoo(home: Path, _: str, bare: str) -> Checks:
-    with tempfile.TemporaryDirectory() as folder, _running(_guarded(bare, on_input_block="refusal")) as guarded:
+    with tempfile.TemporaryDirectory() as folder, running(_guarded(bare, on_input_block="refusal")) as guarded:
         out = Path(folder) / "out.json"
         program = home / "node" / "node_modules" / ".bin" / "promptfoo"
         environment = {
@@ -199,21 +196,6 @@ async def _chat(request: Request) -> Response:
         yield "data: [DONE]\n\n"
 
     return StreamingResponse(frames(), media_type="text/event-stream")
-
-
-@contextmanager
-def _running(app: ASGIApp) -> Generator[str]:
-    """The application on a free port: its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
 
 
 if __name__ == "__main__":
