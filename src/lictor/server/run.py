@@ -63,7 +63,11 @@ def run_server(settings: ServerSettings, log: TextIO, *, guard: Guard | None = N
     Raises:
         LictorError: The guard or the model cannot be loaded, or the port cannot be had.
     """
+    from lictor.llm.cores import leave_a_core
+
     _log_to(log)
+    if not settings.upstream.model:  # a model in this process needs every core
+        leave_a_core()
     service = make_service(guard or settings.guard, make_upstream(settings.upstream), settings)
     spare_collector()
     config = uvicorn.Config(
