@@ -43,6 +43,11 @@ NOTES = {
         "address space for a machine without memory, an offset of the process's own clock for one that jumps. A "
         "stream that is open when the process is killed is cut off, and its client sees that it is."
     ),
+    "serving": (
+        "Upstream, server and client share two cores without matrix instructions; the upstream paces 25 words a second "
+        "and stream. About 180 guarded words a second are what they carry: up to 7 such streams keep their pace, more "
+        "wait for one another. Cut short are answers that the server gave up after its limits of time."
+    ),
     "first_run": (
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "
         "matrix products (ADR 0013). The parts are of one run."
