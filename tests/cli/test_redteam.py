@@ -81,6 +81,7 @@ def test_a_shut_guard_is_not_passed_and_a_second_hunt_sends_nothing(
     assert {**first, "folder": ""} == {**second, "folder": ""}
 
 
+@pytest.mark.slow
 def test_a_generator_plans_conversations_and_judges_a_real_target(
     project: Path, tmp_path: Path, no_cache: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_process_serves_drains_and_ends(save_tiny_guard: SaveGuard, tmp_path: 
     assert "leeks" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_what_does_not_end_in_time_is_ended_with_an_error(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
     """After `drain_s` an open stream gets a typed error and `[DONE]`."""
     guard = save_tiny_guard(tmp_path / "guard", OPEN)
@@ -84,6 +85,7 @@ def test_what_does_not_end_in_time_is_ended_with_an_error(save_tiny_guard: SaveG
     assert code == 0
 
 
+@pytest.mark.slow
 def test_a_new_guard_takes_over_and_no_stream_is_dropped(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
     """The folder's new guard judges the next request; the stream under way ends whole, and readiness never wavers."""
     guard = save_tiny_guard(tmp_path / "guard", OPEN)
