@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lictor.artifacts import alone_in
 from lictor.errors import ArtifactError
 from lictor.evaluation.ahead import Exchange
 from lictor.evaluation.evaluate import (
@@ -67,6 +68,14 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
 def named(figures: list[Figure]) -> dict[str, Figure]:
     """Figures by name."""
     return {figure.name: figure for figure in figures}
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    """The second is told so before it adds a record."""
+    with alone_in(tmp_path), pytest.raises(ArtifactError, match="another lictor command is at work there"):
+        run_all(tmp_path / "results.jsonl", guard())
+
+    assert not (tmp_path / "results.jsonl").exists()
 
 
 def test_killed_and_resumed_gives_the_same_file(tmp_path: Path) -> None:

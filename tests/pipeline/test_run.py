@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lictor.artifacts import LOCK
+from lictor.artifacts import LOCK, alone_in
 from lictor.assemble import Guard
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataError, LictorError
@@ -69,6 +69,16 @@ def test_a_second_run_makes_nothing(copy: Project, generator: Generator) -> None
     assert len(generator.asked) == asked
     assert made_of(copy) == before
     assert made(plan(copy)) == []
+
+
+def test_a_project_at_work_is_left_alone(copy: Project) -> None:
+    """A second run is told so, and touches nothing."""
+    before = made_of(copy)
+
+    with alone_in(copy.runs), pytest.raises(ArtifactError, match="another lictor command is at work there"):
+        run(change_settings(copy, policy={"budget_fpr": 0.45}), quiet)
+
+    assert made_of(copy) == before
 
 
 def test_an_edited_budget_fits_thresholds_again_and_no_more(copy: Project) -> None:
