@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+import torch
 from tests.conftest import SaveGuard
 from typer.testing import CliRunner
 
@@ -142,6 +143,27 @@ def test_what_is_wrong_is_told(
     assert (done.exit_code, "Traceback" in done.stderr) == (code, False)
     assert isinstance(done.exception, SystemExit)
     assert message in done.stderr
+
+
+def test_a_server_leaves_a_core_to_its_event_loop(
+    save_tiny_guard: SaveGuard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set before anything is served; what OMP_NUM_THREADS says stands."""
+    save_tiny_guard(tmp_path / "guard", OPEN)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    found: list[int] = []
+    try:
+        for threads in ("3", ""):
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+            CliRunner().invoke(
+                app, ["serve", str(tmp_path / "guard"), "--upstream", "http://127.0.0.1:9/v1", "--host", "203.0.113.1"]
+            )
+            found.append(torch.get_num_threads())
+    finally:
+        torch.set_num_threads(before)
+
+    assert found == [3, 2]
 
 
 def test_the_interface_describes_itself() -> None:
