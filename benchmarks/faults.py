@@ -14,6 +14,7 @@ With --record the figures go into docs/results.json.
 import argparse
 import asyncio
 import json
+import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
@@ -39,6 +40,7 @@ def main() -> None:
     rows = asyncio.run(_collect(options))
     if options.record:
         command = f"python benchmarks/faults.py GUARD --tries {options.tries} --guard-tries {options.guard_tries}"
+        command += f" --only {shlex.join(options.only)}" if options.only else ""
         found = [figure for figure in figures(rows) if not (options.only and figure.name.startswith("faults/all,"))]
         record(RESULTS, found, f"{command} --seed {options.seed}")
     if options.json:

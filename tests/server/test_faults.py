@@ -18,9 +18,9 @@ from lictor.server.requests import ChatRequest
 from lictor.server.run import make_service
 from lictor.server.settings import ServerSettings
 from lictor.server.upstream_wire import ChoiceDelta, Chunk, Piece
-from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer
+from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer, PieceTokenizer
 from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, Script, chunk, running, says, sends, wait_until
-from lictor.types import Policy
+from lictor.types import Policy, Token
 
 ASK = [{"role": "user", "content": "What is for lunch?"}]
 BODY: dict[str, Any] = {"model": "up", "messages": ASK, "stream": True}
@@ -206,6 +206,29 @@ def test_a_scorer_that_crashes_ends_the_stream(error: Exception, fail_at: int) -
         assert answer.text.endswith("data: [DONE]\n\n")
         assert answer.text.count("soup") < SOUP.count("soup")
     assert "melt" not in answer.text
+
+
+class NoLunch(PieceTokenizer):
+    """Cannot read the prompt, which is read only to be counted."""
+
+    def encode(self, segment: str) -> list[Token]:
+        """Its tokens, but for the prompt's."""
+        if "lunch" in segment:
+            raise ValueError("melt")
+        return super().encode(segment)
+
+
+def test_a_count_that_fails_is_no_failure_of_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """Words are counted instead of tokens, and the log says so."""
+    scorer = FakeStreamScorer(lambda _text, _place: -10.0, tokenizer=NoLunch())
+    with guarded(FakeUpstream(says(SOUP, usage=False)), guard=Guard(None, scorer, POLICY)) as server:
+        answer = post(server, BODY | {"stream": False}).json()
+
+    assert answer["choices"][0]["message"]["content"].strip() == SOUP.strip()
+    asked = " ".join(message["content"] for message in BODY["messages"])
+    assert answer["usage"]["prompt_tokens"] == len(asked.split())
+    assert answer["usage"]["completion_tokens"] == len(SOUP.split())
+    assert [row.message for row in caplog.records if row.levelname == "ERROR"] == ["tokens not counted"]
 
 
 def test_a_scorer_that_fails_open_is_a_bypass() -> None:

@@ -6,6 +6,7 @@ or failed. Knows no wire format; chat.py, responses.py and messages.py write the
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,6 +21,8 @@ from lictor.server.errors import ServiceError, UpstreamError
 from lictor.server.scoring import Reader, ScoringThread
 from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, Usage
 from lictor.types import Conversation, Decision, Halted, ScoreRequest
+
+_log = logging.getLogger("lictor.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,15 +306,15 @@ class Flow:
         if self._usage is not None and None not in self._ended:
             return self._usage
         scorer = self._guard.stream_scorer
-        prompt = "\n".join(message.content for message in self._conversation)
+        texts = "\n".join(message.content for message in self._conversation), self.read
         if scorer is None:
-            return Usage(len(prompt.split()), len(self.read.split()))
+            return Usage(*(len(text.split()) for text in texts))
         tokenizer = scorer.tokenizer
-        texts = (prompt, self.read)
         try:
             counts = await asyncio.to_thread(lambda: [len(encode(tokenizer, text)) for text in texts])
-        except Exception:  # noqa: BLE001 - a count is no reason for an answer to fail
-            counts = [0, 0]
+        except Exception as error:  # noqa: BLE001 - a count is no reason for an answer to fail; words are counted then
+            _log.error("tokens not counted", exc_info=error)
+            counts = [len(text.split()) for text in texts]
         return Usage(*counts)
 
     def _stream_guard(self) -> StreamGuard | None:
