@@ -122,6 +122,8 @@ def test_numbers_and_readiness() -> None:
     assert 'guardrails_requests_blocked_total{rail_type="input"} 1.0' in metrics
     assert 'lictor_threshold{policy_version="v1",stage="input"} 0.0' in metrics
     assert "lictor_tokens_to_detection_count 1.0" in metrics
+    tasks = re.search(r"^lictor_tasks ([\d.]+)", metrics, re.MULTILINE)
+    assert tasks and float(tasks[1]) >= 1
     gaps = re.search(r"gen_ai_client_operation_time_per_output_chunk_seconds_count ([\d.]+)", metrics)
     assert gaps and float(gaps[1]) > 10
     assert "Requests blocked" in page
