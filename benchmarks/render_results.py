@@ -33,10 +33,10 @@ NOTES = {
         "Attacks of one strategy, and conversations written from one request, are alike: intervals of success resample "
         "strategies and questions, those of false positives take conversations as independent. The views of letters "
         "of other alphabets and of numbers for letters were added after an earlier evaluation on these strategies, in "
-        "which such answers won every question: the fall from 29% to 23% is not a held-out one. The guard's loss and "
-        "window were chosen on the validation and calibration splits together. The guard was trained before reading "
-        "went over to smaller batches, whose roundings differ: a guard made today has other last digits in its "
-        "weights, and thresholds of 2.50 and 8.45 where this one has 2.40 and 7.89."
+        "which such answers won every question: what they stop is not a held-out gain. Another training of the same "
+        "recipe, whose batches rounded otherwise, let 23% through and had leaked a fact in 35% of its halted streams: "
+        "differences of this size are noise of training. The guard's loss and window were chosen on the validation "
+        "and calibration splits together."
     ),
     "faults": (
         "Every try draws its protocol, its cuts and the place of its fault anew, and plants a marker that may not "
