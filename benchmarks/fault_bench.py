@@ -28,6 +28,7 @@ SETTINGS = {
     "LIMITS__BODY_S": "2",
     "LIMITS__WRITE_S": "2",
     "LIMITS__STREAMS": "1024",
+    "LIMITS__WAIT_S": "null",
     "BLOCKING__REFUSAL_WAIT_MS": "200",
     "DRAIN_S": "1",
 }

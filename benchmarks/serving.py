@@ -1,7 +1,8 @@
 """Measure what guarding costs a stream over HTTP: the same paced upstream, asked directly and through `lictor serve`.
 
 In: a guard folder. Out: for each number of streams at once, guarded beside unguarded: time to the first delivered
-word, words a second, how much later than unguarded each word arrives, and what the server took of the machine. Three
+word, words a second, of all and of one stream, how much later than unguarded each word arrives, and what the server
+took of the machine. A stream that is told to come back later does, and its time counts from when it was taken. Three
 processes on one machine share its cores: upstream, server, client. Rounds alternate, so that whatever else runs falls
 on both alike. With --record the figures go into docs/results.json.
 
@@ -16,9 +17,9 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -36,6 +37,7 @@ PROSE = (
 )
 RESULTS = Path(__file__).parents[1] / "docs" / "results.json"
 RESAMPLES = 1_000
+BUSY = 429
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Arrivals:
     seconds: list[float]
     is_whole: bool
     """Whether every word came."""
+    began: float = 0.0
+    """On the process's own clock."""
+    refused: int = 0
+    """How often it was told to come back later."""
+
+    @property
+    def speed(self) -> float:
+        """Words a second, once the first has come; of pieces of several words, about."""
+        took = self.seconds[-1] - self.seconds[0]
+        return len(self.seconds) / took if took > 0 else float("inf")
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,12 @@ class Round:
     def cut_short(self) -> int:
         """Answers that did not arrive whole; a fair round has none."""
         return sum(not answer.is_whole for answer in self.answers)
+
+    @property
+    def at_once(self) -> int:
+        """Answers that were under way together, at most."""
+        spans = [(answer.began, answer.began + max(answer.seconds, default=0.0)) for answer in self.answers]
+        return max(sum(began <= at < ended for began, ended in spans) for at, _ in spans)
 
     @property
     def words(self) -> int:
@@ -90,8 +108,12 @@ class Pair:
             *shares,
             ("speed", _over_rounds([r.words / r.seconds for r in self.plain]), "words/s"),
             ("speed_guarded", _over_rounds([r.words / r.seconds for r in self.guarded]), "words/s"),
+            ("stream_speed", _over_answers([[a.speed] for r in self.plain for a in r.answers], 50, 1), "words/s"),
+            ("stream_speed_guarded", _over_answers([[a.speed] for a in whole], 50, 1), "words/s"),
+            ("refused", _over_rounds([float(sum(a.refused > 0 for a in r.answers)) for r in self.guarded]), "streams"),
+            ("at_once", _over_rounds([float(r.at_once) for r in self.guarded]), "streams"),
             ("server_cpu_per_word", _over_rounds([1e3 * r.cpu_s / max(1, r.words) for r in self.guarded]), "ms"),
-            ("server_memory_per_stream", _over_rounds([r.peak_mb / self.streams for r in self.guarded]), "MB"),
+            ("server_memory_per_stream", _over_rounds([r.peak_mb / max(1, r.at_once) for r in self.guarded]), "MB"),
             (
                 "cut_short",
                 _over_rounds([float(sum(not a.is_whole for a in r.answers)) for r in self.guarded]),
@@ -126,7 +148,7 @@ def main() -> None:
             "--port",
             "0",
         ]
-        with process(command, LICTOR_SERVER__LIMITS__STREAMS="1024") as guarded:
+        with process(command) as guarded:
             asyncio.run(_run(guarded.url, 1))  # whatever is lazy happens before it counts
             pairs = [_measure(upstream.url, guarded, n, options.rounds) for n in options.streams]
             flagged = _would_block(guarded.url)
@@ -197,10 +219,23 @@ async def _run(url: str, streams: int) -> list[Arrivals]:
 
 async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals:
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": f"Guest {number}: what is new?"}]}
+    refused = 0
+    while True:
+        found = await _taken(client, url, body)
+        if isinstance(found, Arrivals):
+            return replace(found, refused=refused)
+        refused += 1
+        await asyncio.sleep(found)
+
+
+async def _taken(client: httpx2.AsyncClient, url: str, body: Mapping[str, object]) -> Arrivals | float:
+    """The answer; or in how many seconds to come back."""
     seconds: list[float] = []
     text, reason = "", None
     began = time.monotonic()
     async with client.stream("POST", url + "/v1/chat/completions", json=body) as response:
+        if response.status_code == BUSY:
+            return float(response.headers["retry-after"])
         async for line in response.aiter_lines():
             if not line.startswith("data: {"):
                 continue
@@ -209,7 +244,7 @@ async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals
                 reason = choice["finish_reason"] or reason
             # A word has arrived when the space after it has.
             seconds += [time.monotonic() - began] * (text.count(" ") - len(seconds))
-    return Arrivals(seconds, reason == "stop" and bool(seconds))
+    return Arrivals(seconds, reason == "stop" and bool(seconds), began)
 
 
 def _over_answers(samples: Sequence[Sequence[float]], share: int, scale: float) -> tuple[float, float, float]:

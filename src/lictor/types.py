@@ -142,7 +142,7 @@ class Policy:
     """Logit at or above which an answer token counts towards a halt."""
     stride: int = 16
     """Answer tokens scored in one forward pass."""
-    warmup: tuple[int, ...] = (4, 8)
+    warmup: tuple[int, ...] = (1, 8)
     """How many answer tokens may leave before a whole stride can: a batch also ends `hold_back` tokens after each."""
     hold_back: int = 0
     """Answer tokens that stay behind those cleared last, until more are cleared or the answer ends: what a halt that

@@ -6,7 +6,7 @@ import json
 import re
 import resource
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,9 @@ from lictor.guard import Guard
 from lictor.server.record import DecisionLog
 from lictor.server.settings import ServerSettings
 from lictor.server.shelf import Shelf
+from lictor.testing import FakeSession, KeywordStreamScorer
 from lictor.testing.upstreams import LEAK, SOUP, FakeUpstream, chunk, says, wait_until
+from lictor.types import Conversation
 
 ASK: Any = [{"role": "user", "content": "What is for lunch?"}]
 BAD: Any = [{"role": "user", "content": "the melt"}]
@@ -81,6 +83,44 @@ def test_a_full_server_says_when_to_come_back() -> None:
         wait_until(lambda: server.service.gate.open == 0)
         server.upstream.script = says(SOUP)
         assert post(server).status_code == 200
+
+
+def test_a_server_whose_scores_come_late_takes_fewer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores wait longer than `limits.wait_s`: of many answers at once some get HTTP 429, the others come whole."""
+    guard = keyword_guard()
+    assert isinstance(guard.stream_scorer, KeywordStreamScorer)
+    monkeypatch.setattr(guard.stream_scorer, "open", _slowly(guard.stream_scorer.open, 0.03))
+
+    async def ask_all(url: str) -> list[int]:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+            asked = [client.post("/v1/chat/completions", json=BODY) for _ in range(8)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    with guarded(FakeUpstream(says(SOUP * 4)), guard, limits={"wait_s": 0.05}) as server:
+        assert asyncio.run(ask_all(server.url)) == [200] * 8
+        late = asyncio.run(ask_all(server.url))
+        capacity = re.search(r"lictor_stream_capacity ([\d.]+)", httpx2.get(server.url + "/metrics").text)
+
+    assert {200, 429} == set(late)
+    assert capacity is not None
+    assert 1 <= float(capacity[1]) < 8
+
+
+def _slowly(opened: Callable[[Conversation], FakeSession], seconds: float) -> Callable[[Conversation], FakeSession]:
+    """Sessions that take their time over every batch."""
+
+    def open_slowly(conversation: Conversation) -> FakeSession:
+        session = opened(conversation)
+        score = session.score
+
+        def slow(token_ids: Sequence[int]) -> list[float]:
+            time.sleep(seconds)
+            return score(token_ids)
+
+        session.score = slow
+        return session
+
+    return open_slowly
 
 
 def test_a_server_short_of_memory_takes_no_second_answer() -> None:

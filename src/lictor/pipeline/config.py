@@ -98,6 +98,7 @@ class PolicySection(Section):
     confidence: Share = 0.95
     promise: Promise = "mean"
     stride: int = Field(default=16, ge=1)
+    warmup: tuple[int, ...] = (1, 8)
     hold_back: int = Field(default=16, ge=0)
     debounce: int = Field(default=2, ge=1)
     on_error: Literal["closed", "open"] = "closed"

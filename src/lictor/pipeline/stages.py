@@ -317,6 +317,7 @@ def policy_template(project: Project) -> Policy:
         0.0,
         0.0,
         section.stride,
+        section.warmup,
         hold_back=section.hold_back,
         debounce=section.debounce,
         on_error=section.on_error,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
 
+from lictor.server.capacity import Capacity
 from lictor.server.errors import BusyError, RequestError
 from lictor.server.settings import KeySection
 
@@ -47,6 +48,8 @@ class Gate:
     streams: int
     """Answers at once, over all clients."""
     retry_after_s: int
+    capacity: Capacity = field(default_factory=lambda: Capacity(None))
+    """Answers at once that scores can be had for in time."""
     open: int = 0
     most: int = 1
     """Answers that were open at once: as many are held again without more memory."""
@@ -87,6 +90,15 @@ class Gate:
         """Let a client make at most `rate` requests a minute for a while."""
         self._throttled[client] = (rate, until)
 
+    @property
+    def room(self) -> int:
+        """Answers that may be open at once as things are."""
+        return int(min(self.streams, self.capacity.answers))
+
+    def note_wait(self, waited_s: float, now: float) -> None:
+        """An answer got a score after so long."""
+        self.capacity.note(waited_s, self.open, now)
+
     def _rate(self, client: KeySection, now: float) -> tuple[int | None, str]:
         rate = client.requests_per_minute
         slow, until = self._throttled.get(client.name, (0, now))
@@ -111,6 +123,8 @@ class Gate:
         mine = self._open_by_client.get(client.name, 0)
         if self.open + count > self.streams:
             raise BusyError("the service is at its limit of open streams", "overloaded", self.retry_after_s)
+        if self.open and not self.capacity.holds(self.open + count):
+            raise BusyError("the service guards as many answers as it can", "overloaded", self.retry_after_s)
         if is_memory_low and self.open + count > self.most:
             raise BusyError("the service has no memory for more streams", "overloaded", self.retry_after_s)
         if client.streams is not None and mine + count > client.streams:

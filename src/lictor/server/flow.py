@@ -8,7 +8,7 @@ or failed. Knows no wire format; chat.py, responses.py and messages.py write the
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -106,12 +106,14 @@ class Flow:
         choices: int = 1,
         score_s: float = 30.0,
         refusal_wait_s: float = 0.0,
+        on_wait: Callable[[float, float], object] = lambda _waited_s, _now: None,
     ) -> None:
         self._guard = guard
         self._conversation = conversation
         self._scoring = scoring
         self._score_s = score_s
         self._refusal_wait_s = refusal_wait_s
+        self._on_wait = on_wait
         self._choices = [ChoiceGuard(self._stream_guard()) for _ in range(choices)]
         self._readers = [self._reader() for _ in range(choices)]
         self._ended: list[FinishReason | None] = [None] * choices
@@ -281,7 +283,7 @@ class Flow:
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(self._score_s):
-                logits = await self._scoring.stream(reader, request)
+                logits = await self._timed(self._scoring.stream(reader, request))
             await self._is_screened.wait()  # the prompt's score counts in the answer's
             return choice.scored(request, logits)
         except TimeoutError:
@@ -295,6 +297,15 @@ class Flow:
             return [Halted(choice.halted)]
         finally:
             self.times.scoring += time.monotonic() - asked_at
+
+    async def _timed(self, scores: Awaitable[Sequence[float]]) -> Sequence[float]:
+        """Tell how long an answer waited for them, whether they came or not."""
+        asked_at = time.monotonic()
+        try:
+            return await scores
+        finally:
+            now = time.monotonic()
+            self._on_wait(now - asked_at, now)
 
     def _is_bypassed(self, at: int) -> bool:
         """Whether the choice passes unscored from here on: its requests are void."""

@@ -60,6 +60,7 @@ class Metrics:
         self._threshold = gauge("lictor.threshold", "Thresholds", "stage", "policy_version")
         self._rules = counter("lictor.restricted", "Decisions against a text, by likeliest rule", "rule", "result")
         self.waiting = gauge("lictor.scoring_queue", "Scoring jobs waiting")
+        self.capacity = gauge("lictor.stream_capacity", "Answers at once that scores can be had for in time")
         self.tasks = gauge("lictor.tasks", "Tasks of the event loop")
         self._log_errors = counter("lictor.decision_log_errors", "Decisions not recorded")
         self._campaigns = counter("lictor.probe_campaigns", "Clients seen probing", "kind")

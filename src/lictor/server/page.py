@@ -55,7 +55,7 @@ def _now(service: Service) -> dict[str, object]:
     served = service.shelf.served
     rows: dict[str, object] = {
         "Up for": _duration(time.time() - service.began),
-        "Open answers": f"{service.gate.open} of {service.settings.limits.streams}",
+        "Open answers": f"{service.gate.open} of {service.gate.room}",
         "Scoring jobs waiting": service.scoring.waiting,
     }
     if served:

@@ -69,6 +69,7 @@ def run_server(settings: ServerSettings, log: TextIO, *, guard: Guard | None = N
     if not settings.upstream.model:  # a model in this process needs every core
         leave_a_core()
     service = make_service(guard or settings.guard, make_upstream(settings.upstream), settings)
+    service.try_out()
     spare_collector()
     config = uvicorn.Config(
         create_app(service),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from lictor.errors import ScoringError
+from lictor.guard.tokens import encode
 from lictor.types import Conversation, ScoreRequest, ScoringSession, StreamScorer
 
 T = TypeVar("T")
@@ -54,6 +55,30 @@ class _StreamJob:
 class _CallJob:
     work: Callable[[], object]
     future: "Future[object]"
+
+
+TRIAL = 8
+"""Answers in a trial batch."""
+
+
+def time_trial(scoring: "ScoringThread", scorer: StreamScorer, tokens: int) -> float:
+    """Seconds that a batch of `TRIAL` answers takes, some tokens of each; what is lazy happens before.
+
+    Raises:
+        ScoringError: The scorer failed.
+    """
+    ids = tuple(token.id for token in encode(scorer.tokenizer, "of the "))
+    request = ScoreRequest(None, (ids * tokens)[:tokens])
+    readers = [Reader(scorer, ()) for _ in range(TRIAL)]
+
+    def read() -> float:
+        began = time.monotonic()
+        for future in [scoring.submit(reader, request) for reader in readers]:
+            future.result()
+        return time.monotonic() - began
+
+    read()
+    return read()
 
 
 class ScoringThread:

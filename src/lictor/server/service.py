@@ -15,6 +15,7 @@ from datetime import datetime
 
 from lictor.server.admission import Gate
 from lictor.server.blocks import BlockStyle
+from lictor.server.capacity import Capacity
 from lictor.server.errors import ServiceError
 from lictor.server.export import make_export
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
@@ -23,7 +24,7 @@ from lictor.server.metrics import Metrics
 from lictor.server.probes import Campaign, ProbeWatch
 from lictor.server.record import DecisionLog, Record, record_row, utc_now
 from lictor.server.requests import ChatRequest
-from lictor.server.scoring import ScoringThread
+from lictor.server.scoring import TRIAL, ScoringThread, time_trial
 from lictor.server.settings import KeySection, ServerSettings
 from lictor.server.shelf import Served, Shelf
 from lictor.server.tracing import Tracing
@@ -73,7 +74,7 @@ class Service:
 
     def __post_init__(self) -> None:
         limits, decisions = self.settings.limits, self.settings.decisions
-        self.gate = Gate(limits.streams, limits.retry_after_s)
+        self.gate = Gate(limits.streams, limits.retry_after_s, Capacity(limits.wait_s))
         self.log = DecisionLog(decisions.folder, decisions.keep_days)
         self.probes = ProbeWatch(self.settings.probes)
         self.export = make_export(self.metrics, self.measure)
@@ -115,11 +116,22 @@ class Service:
         """Room for `count` answers, given back at the end.
 
         Raises:
-            BusyError: There is none: too many are open, or memory is low.
+            BusyError: There is none: too many are open, scores come too late, or memory is low.
         """
         free = free_bytes()
         is_memory_low = free is not None and free < self.settings.limits.free_bytes
         return self.gate.slots(client, count, is_memory_low=is_memory_low)
+
+    def try_out(self) -> None:
+        """Find out how many answers at once to begin with.
+
+        Raises:
+            ScoringError: The scorer failed.
+        """
+        served = self.shelf.served
+        if served and served.guard.stream_scorer:
+            took_s = time_trial(self.scoring, served.guard.stream_scorer, served.guard.policy.stride)
+            self.gate.capacity.start(TRIAL, took_s)
 
     def _has_log(self) -> bool:
         """Whether decisions can be recorded; where they could not, a row that says so is tried first."""
@@ -156,6 +168,7 @@ class Service:
             self.metrics.show_guard(self.shelf.served.guard)
         self.metrics.active.set(len(self.exchanges))
         self.metrics.waiting.set(self.scoring.waiting)
+        self.metrics.capacity.set(self.gate.room)
 
     def write_down(self, row: Mapping[str, object], now: datetime) -> None:
         """Add a row to the decision log."""
@@ -207,6 +220,7 @@ class Exchange:
             choices=ask.choices,
             score_s=limits.score_s,
             refusal_wait_s=blocking.refusal_wait_ms / 1000,
+            on_wait=service.gate.note_wait,
         )
         self._outcome = "abandoned"
         self._error: str | None = None

@@ -62,7 +62,10 @@ class LimitsSection(Section):
     choices: int = Field(default=8, ge=1)
     """Largest `n`."""
     streams: int = Field(default=64, ge=1)
-    """Answers under way at once, over all clients."""
+    """Answers under way at once, over all clients, whatever the machine may carry."""
+    wait_s: Seconds | None = 0.5
+    """Wait for a score above which the machine carries no more answers: about as long as a model of 30 tokens a second
+    takes to write the 16 that are scored at a time. Without it, load refuses nobody."""
     free_bytes: int = Field(default=256_000_000, ge=0)
     """Memory that has to be free for more answers at once than there ever were."""
     retry_after_s: int = Field(default=1, ge=1)
