@@ -1,7 +1,7 @@
 """Measure what guarding costs a stream over HTTP: the same paced upstream, asked directly and through `lictor serve`.
 
 In: a guard folder. Out: for each number of streams at once, guarded beside unguarded: time to the first delivered
-word, words a second, of all and of one stream, how much later than unguarded each word arrives, and what the server
+token, words a second, of all and of one stream, how much later than unguarded each word arrives, and what the server
 took of the machine. A stream that is told to come back later does, and its time counts from when it was taken. Three
 processes on one machine share its cores: upstream, server, client. Rounds alternate, so that whatever else runs falls
 on both alike. With --record the figures go into docs/results.json.
@@ -28,6 +28,7 @@ import numpy as np
 import psutil
 from paced import Running, process, serve_paced
 
+from lictor.assemble import read_policy
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.results import record
 
@@ -45,10 +46,14 @@ class Arrivals:
     """When each word of one answer had arrived, in seconds since it was asked for."""
 
     seconds: list[float]
+    first: float
+    """When anything of it had arrived."""
     is_whole: bool
     """Whether every word came."""
     began: float = 0.0
     """On the process's own clock."""
+    tokens: int = 0
+    """Of the guard, where it counted them."""
     refused: int = 0
     """How often it was told to come back later."""
 
@@ -92,6 +97,8 @@ class Pair:
     """Unguarded and guarded rounds of one number of streams."""
 
     streams: int
+    hold_back: int
+    """Tokens that the guard keeps behind."""
     plain: list[Round]
     guarded: list[Round]
 
@@ -100,11 +107,14 @@ class Pair:
         usual = [mean(times) for times in zip(*(a.seconds for r in self.plain for a in r.answers), strict=True)]
         whole = [a for r in self.guarded for a in r.answers if a.is_whole]
         added = [[late - then for late, then in zip(a.seconds, usual, strict=True)] for a in whole]
-        plain = [[a.seconds[0]] for r in self.plain for a in r.answers]
+        plain = [[a.first] for r in self.plain for a in r.answers]
+        first = mean(a.first for r in self.plain for a in r.answers)
+        held = [(a.first - first) * a.tokens / (self.hold_back * usual[-1]) for a in whole]
         shares = [(f"added_p{share}", _over_answers(added, share, 1e3), "ms") for share in (50, 95, 99)]
         found = [
-            ("first_word", _over_answers(plain, 50, 1e3), "ms"),
-            ("first_word_guarded", _over_answers([[a.seconds[0]] for a in whole], 50, 1e3), "ms"),
+            ("first_token", _over_answers(plain, 50, 1e3), "ms"),
+            ("first_token_guarded", _over_answers([[a.first] for a in whole], 50, 1e3), "ms"),
+            ("first_token_added_over_hold_back", _over_answers([[ratio] for ratio in held], 50, 1), "ratio"),
             *shares,
             ("speed", _over_rounds([r.words / r.seconds for r in self.plain]), "words/s"),
             ("speed_guarded", _over_rounds([r.words / r.seconds for r in self.guarded]), "words/s"),
@@ -150,7 +160,10 @@ def main() -> None:
         ]
         with process(command) as guarded:
             asyncio.run(_run(guarded.url, 1))  # whatever is lazy happens before it counts
-            pairs = [_measure(upstream.url, guarded, n, options.rounds) for n in options.streams]
+            hold_back = read_policy(Path(options.guard) / "policy.json").hold_back
+            pairs = [
+                _measure(upstream.url, guarded, Pair(n, hold_back, [], []), options.rounds) for n in options.streams
+            ]
             flagged = _would_block(guarded.url)
     figures = [figure for pair in pairs for figure in pair.figures()]
     if options.record:
@@ -173,14 +186,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(upstream: str, guarded: Running, streams: int, rounds: int) -> Pair:
-    pair = Pair(streams, [], [])
+def _measure(upstream: str, guarded: Running, pair: Pair, rounds: int) -> Pair:
     for _ in range(rounds):
-        pair.plain.append(_round(upstream, streams))
+        pair.plain.append(_round(upstream, pair.streams))
         server = psutil.Process(guarded.pid)
         before = sum(server.cpu_times()[:2])
         with _resident(server) as seen:
-            found = _round(guarded.url, streams)
+            found = _round(guarded.url, pair.streams)
         cpu_s = sum(server.cpu_times()[:2]) - before
         pair.guarded.append(Round(found.answers, found.seconds, cpu_s, (max(seen) - seen[0]) / 1e6))
     return pair
@@ -218,7 +230,8 @@ async def _run(url: str, streams: int) -> list[Arrivals]:
 
 
 async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals:
-    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": f"Guest {number}: what is new?"}]}
+    body = {"model": "m", "stream": True, "stream_options": {"include_usage": True}}
+    body |= {"messages": [{"role": "user", "content": f"Guest {number}: what is new?"}]}
     refused = 0
     while True:
         found = await _taken(client, url, body)
@@ -231,7 +244,7 @@ async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals
 async def _taken(client: httpx2.AsyncClient, url: str, body: Mapping[str, object]) -> Arrivals | float:
     """The answer; or in how many seconds to come back."""
     seconds: list[float] = []
-    text, reason = "", None
+    text, reason, first, tokens = "", None, 0.0, 0
     began = time.monotonic()
     async with client.stream("POST", url + "/v1/chat/completions", json=body) as response:
         if response.status_code == BUSY:
@@ -239,12 +252,15 @@ async def _taken(client: httpx2.AsyncClient, url: str, body: Mapping[str, object
         async for line in response.aiter_lines():
             if not line.startswith("data: {"):
                 continue
-            for choice in json.loads(line[6:])["choices"]:
+            frame = json.loads(line[6:])
+            tokens = (frame.get("usage") or {}).get("completion_tokens", tokens)
+            for choice in frame["choices"]:
                 text += choice["delta"].get("content") or ""
+                first = first or (time.monotonic() - began if text else 0.0)
                 reason = choice["finish_reason"] or reason
             # A word has arrived when the space after it has.
             seconds += [time.monotonic() - began] * (text.count(" ") - len(seconds))
-    return Arrivals(seconds, reason == "stop" and bool(seconds), began)
+    return Arrivals(seconds, first, reason == "stop" and bool(seconds), began, tokens)
 
 
 def _over_answers(samples: Sequence[Sequence[float]], share: int, scale: float) -> tuple[float, float, float]:
