@@ -24,10 +24,12 @@ from lictor.artifacts import Manifest, open_artifact, write_artifact
 from lictor.dataset.naming import RuleNamer
 from lictor.errors import ArtifactError
 from lictor.guard.guard import Guard as _Guard
-from lictor.llm.local import Precision
+from lictor.llm.local import Precision, shared_model
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.heads import Head, readout_head, value_head
+from lictor.model.probe import load_probe
+from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.model.text import input_template
 from lictor.types import Policy
@@ -36,13 +38,23 @@ KIND = "guard"
 HeadKind = Literal["input", "stream"]
 
 
+class ProbeAbout(BaseModel):
+    """A model, and what of it a probe reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    precision: Precision
+    layers: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Scorers:
-    """The trained scorers of a guard over their shared backbone."""
+    """The trained scorers of a guard; an answer is read by its head on the shared backbone, or by a probe."""
 
     backbone: Backbone
     prompt: PromptScorer
-    answer: AnswerScorer
+    answer: AnswerScorer | ProbeScorer
 
 
 def new_head(kind: HeadKind, backbone: Backbone) -> Head:
@@ -83,6 +95,26 @@ def load_scorers(
     return Scorers(backbone, prompt, answer)
 
 
+def load_probed(
+    reference: str, cut: Cut, files: Mapping[HeadKind, Path], precision: Precision, *, window: int, probe: ProbeAbout
+) -> Scorers:
+    """A prompt scorer on its backbone, and a probe on the protected model, which others may hold too.
+
+    Raises:
+        ArtifactError: A file is not what it should be, or is of another model.
+    """
+    backbone = Backbone(reference, cut, precision)
+    prompt = PromptScorer(backbone, load_head("input", backbone, files["input"]))
+    reader = AnswerReader(shared_model(probe.model, probe.precision), probe.layers)
+    weights = load_probe(files["stream"])
+    if weights.weight.shape != (len(probe.layers), reader.hidden_size):
+        raise ArtifactError(
+            f"{files['stream']}: expected a probe on {len(probe.layers)} layers of {reader.hidden_size} features of "
+            f"{probe.model}, got one of shape {tuple(weights.weight.shape)}"
+        )
+    return Scorers(backbone, prompt, ProbeScorer(reader, weights, window=window))
+
+
 def save_guard(
     folder: Path,
     *,
@@ -97,6 +129,7 @@ def save_guard(
     key: str,
     parents: Mapping[str, str],
     namer: RuleNamer | None = None,
+    probe: ProbeAbout | None = None,
 ) -> Manifest:
     """Write a guard folder in one step."""
 
@@ -111,6 +144,7 @@ def save_guard(
             "window": window,
             "template": input_template(),
             "version": key,
+            **({"probe": probe.model_dump()} if probe else {}),
         }
         (staging / "guard.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         text = json.dumps(asdict(policy), indent=2, default=str, allow_nan=False)
@@ -148,7 +182,11 @@ class Guard(_Guard):
             "stream": folder / "stream.safetensors",
         }
         cut = Cut(about.trunk, about.top)
-        scorers = load_scorers(about.backbone, cut, heads, about.precision, window=about.window)
+        if about.probe:
+            locate(about.probe.model)
+            scorers = load_probed(about.backbone, cut, heads, about.precision, window=about.window, probe=about.probe)
+        else:
+            scorers = load_scorers(about.backbone, cut, heads, about.precision, window=about.window)
         return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
 
 
@@ -180,6 +218,8 @@ class _About(BaseModel):
     window: int = Field(ge=1)
     template: tuple[str, str]
     version: str
+    probe: ProbeAbout | None = None
+    """What the stream scorer is a probe on; None: it is a head on the backbone."""
 
 
 def _read_about(path: Path) -> _About:

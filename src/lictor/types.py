@@ -219,6 +219,8 @@ class ScoreRequest:
 
     view: str | None
     token_ids: tuple[int, ...]
+    ends: tuple[int, ...] = ()
+    """Where each token of the text itself ends, in characters of the answer; empty for views."""
 
 
 StreamEvent = Released | Halted

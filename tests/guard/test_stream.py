@@ -42,9 +42,9 @@ def test_a_batch_ends_at_a_multiple_of_the_stride() -> None:
     guard = guard_of()
 
     assert guard.push("a bb cc dd") == []
-    assert guard.push(" ee") == [ScoreRequest(None, (1, 3, 3, 3))]
+    assert guard.push(" ee") == [ScoreRequest(None, (1, 3, 3, 3), (1, 4, 7, 10))]
     assert guard.scored(None, [-1, -1, -1, -1]) == [Released("a bb cc dd")]
-    assert guard.finish() == [ScoreRequest(None, (3,))]
+    assert guard.finish() == [ScoreRequest(None, (3,), (13,))]
     assert guard.scored(None, [-1]) == [Released(" ee")]
     assert guard.decision == Decision("allow", None, None, -1, 0.0)
     assert guard.ended
@@ -55,9 +55,9 @@ def test_warmup_ends_batches_early() -> None:
     guard = guard_of(warmup=(1, 2))
 
     assert guard.push("a bb cc dd ") == [
-        ScoreRequest(None, (1,)),
-        ScoreRequest(None, (3,)),
-        ScoreRequest(None, (3, 3)),
+        ScoreRequest(None, (1,), (1,)),
+        ScoreRequest(None, (3,), (4,)),
+        ScoreRequest(None, (3, 3), (7, 10)),
     ]
 
 
@@ -65,7 +65,7 @@ def test_a_policy_can_hold_cleared_tokens_back() -> None:
     """The last one stays until more are cleared or the answer ends; a warm-up batch ends one token later."""
     guard = guard_of(hold_back=1, warmup=(1,))
 
-    assert guard.push("a bb cc dd ee") == [ScoreRequest(None, (1, 3)), ScoreRequest(None, (3, 3))]
+    assert guard.push("a bb cc dd ee") == [ScoreRequest(None, (1, 3), (1, 4)), ScoreRequest(None, (3, 3), (7, 10))]
     assert guard.scored(None, [-1, -1]) == [Released("a")]
     assert guard.scored(None, [-1, -1]) == [Released(" bb cc")]
     guard.finish()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.stages import StageReport, run
+from lictor.pipeline.stages import run
+from lictor.pipeline.standing import StageReport
 
 from .small import Generator, quiet, write_project
 

@@ -16,7 +16,8 @@ from lictor.errors import CalibrationError, DataError
 from lictor.pipeline.adapting import MEASURED_EVERY, VARIANTS, Case, Outcome, adapt, why_shut
 from lictor.pipeline.calibrating import Recalibrated, Taken, points_of, recalibrate
 from lictor.pipeline.config import Project
-from lictor.pipeline.stages import StageReport, run
+from lictor.pipeline.stages import run
+from lictor.pipeline.standing import StageReport
 from lictor.testing import ask
 
 from .small import change_settings, made_of, quiet

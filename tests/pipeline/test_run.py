@@ -21,7 +21,8 @@ from lictor.llm.pacing import Limits
 from lictor.model.train import Labelled
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.sequences import within_budget
-from lictor.pipeline.stages import StageReport, plan, run
+from lictor.pipeline.stages import plan, run
+from lictor.pipeline.standing import StageReport
 from lictor.testing import ask
 
 from .small import RULES, STAGES, Generator, InterruptIn, change_settings, made_of, quiet, write_rules

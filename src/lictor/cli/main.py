@@ -27,6 +27,7 @@ from lictor.cli import (
     generate,
     import_set,
     init,
+    probe,
     redteam,
     report,
     run,
@@ -88,6 +89,7 @@ app.command("generate")(report_errors(generate.generate))
 app.command("import")(report_errors(import_set.import_command))
 app.command("augment")(report_errors(augment.augment_command))
 app.command("audit")(report_errors(audit.audit_command))
+app.command("probe")(report_errors(probe.probe))
 app.command("redteam")(report_errors(redteam.redteam))
 app.command("run")(report_errors(run.run))
 app.command("adapt")(report_errors(adapt.adapt_command))

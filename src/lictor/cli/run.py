@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lictor.cli.output import JsonOption, say, say_json
 from lictor.cli.progress import StageProgress
+
+if TYPE_CHECKING:
+    from lictor.pipeline.standing import StageReport
 
 
 def run(
@@ -28,13 +31,17 @@ def run(
         rows = [{"stage": s.stage, "would_run": s.is_new, "folder": str(s.folder)} for s in plan(project)]
         _print(rows, as_json)
         return
-    reports = run_project(project, StageProgress(quiet=as_json))
+    say_stages(run_project(project, StageProgress(quiet=as_json)), as_json=as_json)
+    if not as_json:
+        say(f"guard: {project.guard} (its README.md says what it promises)")
+
+
+def say_stages(reports: Sequence["StageReport"], *, as_json: bool) -> None:
+    """Say what became of every stage."""
     rows = [
         {"stage": r.stage, "made": r.is_new, "seconds": round(r.seconds, 1), "folder": str(r.folder)} for r in reports
     ]
     _print(rows, as_json)
-    if not as_json:
-        say(f"guard: {project.guard} (its README.md says what it promises)")
 
 
 def _print(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:

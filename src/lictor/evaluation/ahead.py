@@ -69,6 +69,19 @@ class ManyAnswers(Protocol):
         ...
 
 
+@runtime_checkable
+class ManyInContext(Protocol):
+    """A stream scorer that scores whole answers in batches, each after its conversation."""
+
+    def fits_after(self, conversation: Conversation, token_ids: Sequence[int]) -> bool:
+        """Whether it can score an answer of these tokens there."""
+        ...
+
+    def score_answers(self, asked: Sequence[tuple[Conversation, Sequence[int]]]) -> list[list[float]]:
+        """The logits of each answer's tokens."""
+        ...
+
+
 def read_ahead(guard: Guard, exchanges: Sequence[Exchange]) -> list[Reading]:
     """What `guard` makes of every exchange, in order. It is taken to enforce, also where its policy only monitors."""
     guard = Guard(
@@ -146,6 +159,10 @@ class _Known:
 # --- answers ---------------------------------------------------------------------------------------------
 
 
+_Text = tuple[Conversation, tuple[int, ...]]
+"""Tokens, and the conversation they are read after; none where the scorer reads them alone."""
+
+
 class _Heard(NamedTuple):
     """All a scorer says of one view of an answer, and why it says no more."""
 
@@ -208,20 +225,27 @@ def _hear_all(
     asked: Sequence[Mapping[str | None, Sequence[ScoreRequest]]],
 ) -> list[dict[str | None, _Heard]]:
     heard: list[dict[str | None, _Heard]] = [{} for _ in asked]
-    together: dict[tuple[int, ...], list[tuple[int, str | None]]] = {}
+    together: dict[_Text, list[tuple[int, str | None]]] = {}
     for at, by_view in enumerate(asked):
         for view, requests in by_view.items():
             ids = tuple(token for request in requests for token in request.token_ids)
-            if isinstance(scorer, ManyAnswers) and scorer.context == "answer" and scorer.fits(ids):
-                together.setdefault(ids, []).append((at, view))
+            if isinstance(scorer, ManyInContext) and scorer.fits_after(prompts[at], ids):
+                together.setdefault((prompts[at], ids), []).append((at, view))
+            elif isinstance(scorer, ManyAnswers) and scorer.context == "answer" and scorer.fits(ids):
+                together.setdefault(((), ids), []).append((at, view))
             else:
                 heard[at][view] = _hear(scorer, prompts[at], requests)
-    if together and isinstance(scorer, ManyAnswers):
-        for asking, logits in zip(together.values(), scorer.score_many(list(together)), strict=True):
-            heard_alike = _Heard(logits, None)
-            for at, view in asking:
-                heard[at][view] = heard_alike
+    for asking, logits in zip(together.values(), _score_all(scorer, list(together)), strict=True):
+        heard_alike = _Heard(logits, None)
+        for at, view in asking:
+            heard[at][view] = heard_alike
     return heard
+
+
+def _score_all(scorer: StreamScorer, texts: Sequence[_Text]) -> list[list[float]]:
+    if isinstance(scorer, ManyInContext):
+        return scorer.score_answers(texts)
+    return scorer.score_many([ids for _, ids in texts]) if isinstance(scorer, ManyAnswers) else []
 
 
 def _hear(scorer: StreamScorer, prompt: Conversation, requests: Sequence[ScoreRequest]) -> _Heard:

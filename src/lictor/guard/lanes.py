@@ -48,6 +48,11 @@ class Batch:
         return tuple(item.id for item in self.items if item is not None)
 
     @property
+    def ends(self) -> tuple[int, ...]:
+        """Where each of these ends in the answer, if this is the text itself."""
+        return tuple(item.end for item in self.items if item is not None) if self.view is None else ()
+
+    @property
     def is_answered(self) -> bool:
         """Whether nothing of it waits to be scored."""
         return self.logits is not None or not self.token_ids

@@ -205,7 +205,7 @@ class StreamGuard:
         self._rounds.append(_Round(batches, is_final, "too_many_views" if self._is_unreadable else None))
         asked = [batch for batch in batches if batch.token_ids]
         self._outstanding += asked
-        return [ScoreRequest(batch.view, batch.token_ids) for batch in asked]
+        return [ScoreRequest(batch.view, batch.token_ids, batch.ends) for batch in asked]
 
     def _settle(self) -> list[StreamStep]:
         """Decide every round, oldest first, whose scores are all in."""

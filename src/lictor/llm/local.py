@@ -6,10 +6,11 @@ safetensors once, into the cache folder. Knows nothing of guards; model/backbone
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -108,6 +109,17 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerFast:
     return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(weights_folder(reference)))
 
 
+States = tuple[Tensor, ...]
+"""Activations of the tokens fed in one pass: the embeddings', then each layer's, (batch, tokens, hidden) each."""
+
+
+class Read(NamedTuple):
+    """A piece of an answer, and the highest logit that its tokens were given."""
+
+    text: str
+    logit: float
+
+
 @dataclass
 class _Row:
     """One conversation of a batch that is still being answered."""
@@ -129,6 +141,16 @@ class LocalModel:
         self._stops = _stop_ids(self._lm, self._tokenizer)
 
     @property
+    def lm(self) -> PreTrainedModel:
+        """The language model itself."""
+        return self._lm
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """Its tokenizer."""
+        return self._tokenizer
+
+    @property
     def name(self) -> str:
         """Reference and precision; of a path, its last part alone."""
         return self._name
@@ -137,13 +159,46 @@ class LocalModel:
         """The answer in pieces; a piece ends where the text so far is whole characters."""
         tokens: list[int] = []
         shown = ""
-        for row in self._decode([self._prompt_ids(conversation)], [sampling]):
+        for row in self._decode([self.prompt_ids(conversation)], [sampling]):
             tokens = row.tokens
             text = self._text(tokens)
             if not text.endswith("\ufffd"):
                 yield text[len(shown) :]
                 shown = text
         yield self._text(tokens)[len(shown) :]
+
+    def stream_read(
+        self, conversation: Conversation, sampling: Sampling, tap: Callable[[States], Sequence[float]]
+    ) -> Iterator[Read]:
+        """`stream`, every token read by `tap` in the pass that the next one is made in; so each comes a token later.
+
+        Args:
+            conversation: What to answer.
+            sampling: How.
+            tap: Gives one logit for each token that was fed; the prompt's are not asked for.
+        """
+        told: list[float] = []
+        is_prompt = True
+
+        def watch(states: States) -> None:
+            nonlocal is_prompt
+            if not is_prompt:
+                told.extend(tap(states))
+            is_prompt = False
+
+        # The last token is fed as well, for its activations; what would follow it is dropped.
+        one_more = replace(sampling, max_tokens=sampling.max_tokens + 1)
+        tokens: list[int] = []
+        shown, read = "", 0
+        for row in self._decode([self.prompt_ids(conversation)], [one_more], watch=watch):
+            tokens = row.tokens
+            text = self._text(tokens[: len(told)])
+            if len(text) > len(shown) and not text.endswith("\ufffd"):
+                yield Read(text[len(shown) :], max(told[read:]))
+                shown, read = text, len(told)
+        rest = self._text(tokens[: len(told)])[len(shown) :]
+        if rest:
+            yield Read(rest, max(told[read:]))
 
     def complete(
         self,
@@ -153,7 +208,7 @@ class LocalModel:
         on_answer: OnAnswer | None = None,
     ) -> list[str]:
         """Whole answers in the order asked, made in batches of prompts of like length."""
-        prompts = [self._prompt_ids(c) for c in conversations]
+        prompts = [self.prompt_ids(c) for c in conversations]
         order = sorted(range(len(prompts)), key=lambda i: (sampling[i].max_tokens, len(prompts[i])))
         answers = [""] * len(prompts)
         for start in range(0, len(order), self._batch_rows):
@@ -165,7 +220,8 @@ class LocalModel:
                     on_answer(i, answers[i])
         return answers
 
-    def _prompt_ids(self, conversation: Conversation) -> list[int]:
+    def prompt_ids(self, conversation: Conversation) -> list[int]:
+        """What it reads before it answers: the conversation in its chat template."""
         turns = [{"role": m.role, "content": m.content} for m in conversation]
         ids = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
         return cast("list[int]", ids)
@@ -174,8 +230,14 @@ class LocalModel:
         return cast("str", self._tokenizer.decode(tokens, skip_special_tokens=True))
 
     @torch.inference_mode()
-    def _decode(self, prompts: Sequence[list[int]], sampling: Sequence[Sampling]) -> Iterator[_Row]:
-        """Yield a row each time it gained a token; rows that ended leave the batch."""
+    def _decode(
+        self,
+        prompts: Sequence[list[int]],
+        sampling: Sequence[Sampling],
+        *,
+        watch: Callable[[States], None] | None = None,
+    ) -> Iterator[_Row]:
+        """Yield a row each time it gained a token; rows that ended leave the batch. `watch` sees every pass."""
         device = self._lm.device
         rows = [_Row(i, s, torch.Generator().manual_seed(s.seed % 2**63), []) for i, s in enumerate(sampling)]
         ids, mask = _pad_left(prompts, _pad_id(self._tokenizer))
@@ -189,7 +251,10 @@ class LocalModel:
                 cache=cache,
                 use_cache=True,
                 logits_to_keep=1,
+                output_hidden_states=watch is not None,
             )
+            if watch is not None:
+                watch(out.hidden_states)
             logits = out.logits[:, -1].float().cpu()  # (rows, vocabulary)
             picked = [_sample(logits[at], row) for at, row in enumerate(rows)]
             alive: list[int] = []
@@ -209,6 +274,22 @@ class LocalModel:
             ids = torch.tensor([[picked[at]] for at in alive])
             mask = torch.cat([mask[keep], torch.ones(len(alive), 1, dtype=mask.dtype)], dim=1)
             positions = positions[keep, -1:] + 1
+
+
+_SHARED: WeakValueDictionary[tuple[str, torch.dtype, bool], LocalModel] = WeakValueDictionary()
+
+
+def shared_model(reference: str, precision: Precision = "auto") -> LocalModel:
+    """The local model behind a reference, one for all who ask while somebody holds it.
+
+    Raises:
+        ModelNotFoundError: Nothing is there.
+    """
+    key = reference, compute_dtype(precision), precision == "int8"
+    model = _SHARED.get(key)
+    if model is None:
+        _SHARED[key] = model = LocalModel(reference, precision)
+    return model
 
 
 def _public_name(reference: str) -> str:

@@ -44,13 +44,13 @@ from lictor.pipeline.stages import (
     Inputs,
     Progress,
     augment_plan,
-    is_made,
     policy_template,
     precision_of,
     read_inputs,
     scorers_of,
     stands,
 )
+from lictor.pipeline.standing import is_made
 from lictor.pipeline.traces import read_traces
 from lictor.types import Conversation, Example, Policy
 

@@ -15,10 +15,7 @@ def guard_card(constitution: Constitution, fitted: Mapping[str, object], scorers
     report = cast("Mapping[str, Any]", fitted)
     held = report["held_out"]
     rules = "\n".join(f"- **{rule.id}**: {rule.text}" for rule in constitution.restricted)
-    trained = "\n".join(
-        f"- {kind}: {n['sequences']:,} sequences, {n['tokens']:,} tokens, last loss {n['last_loss']:.3f}"
-        for kind, n in ((kind, m.notes) for kind, m in scorers.items())
-    )
+    trained = "\n".join(_learnt(kind, cast("Mapping[str, Any]", m.notes)) for kind, m in scorers.items())
     sources = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["sources"])
     caught = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["caught"])
     return f"""# Guard: {constitution.name}
@@ -57,6 +54,14 @@ Measure it on your own traffic, and on attacks it has never seen, before you rel
 
 
 _OVER = {"mean": "sources weighing equally", "every_source": "in every source, the worst of which counts"}
+
+
+def _learnt(kind: str, notes: Mapping[str, Any]) -> str:
+    line = f"- {kind}: {notes['sequences']:,} sequences, {notes['tokens']:,} tokens"
+    if "model" not in notes:
+        return f"{line}, last loss {notes['last_loss']:.3f}"
+    best = max(notes["validation_auroc"])
+    return f"{line}; it reads activations of {notes['model']}; area under the curve of validation answers {best:.3f}"
 
 
 def _share(rate: Mapping[str, Any]) -> str:

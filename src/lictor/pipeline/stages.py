@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from lictor.artifacts import Manifest, alone_in, fingerprint, open_artifact, read_manifest, write_artifact
+from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
 from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard
 from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
@@ -21,7 +20,7 @@ from lictor.dataset.audit import audit
 from lictor.dataset.holdout import HoldOut
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
-from lictor.errors import ArtifactError, DataError, UsageError
+from lictor.errors import DataError, UsageError
 from lictor.guard.guard import Guard
 from lictor.guard.views import VIEWS
 from lictor.llm.local import Precision, fastest_precision
@@ -39,6 +38,7 @@ from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.sequences import labelled, within_budget
+from lictor.pipeline.standing import STAGES, Out, StageName, StageReport, is_made, key_of, make_stage
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
@@ -48,25 +48,6 @@ Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
 TRACES = "traces.jsonl"
-StageName = Literal["data", "input", "stream", "traces", "policy", "guard"]
-
-
-@dataclass(frozen=True, slots=True)
-class StageReport:
-    """What became of one stage."""
-
-    stage: StageName
-    folder: Path
-    is_new: bool
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Out:
-    """Where a stage's artefact goes, and its fingerprint."""
-
-    folder: Path
-    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +100,21 @@ def run(project: Project, progress: Progress) -> list[StageReport]:
 def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
     project = inputs.project
     reports: list[StageReport] = []
-    data = _stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
+    data = make_stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
     for kind in ("input", "stream"):
-        key = fingerprint([kind, _key_of(data), _training_settings(project)])
-        heads[kind] = _stage(
-            reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, _Out(f, k), progress)
+        key = fingerprint([kind, key_of(data), _training_settings(project)])
+        heads[kind] = make_stage(
+            reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, Out(f, k), progress)
         )
-    key = fingerprint(["traces", *(_key_of(f) for f in heads.values()), *_trace_settings(project)])
-    traces = _stage(
-        reports, project, "traces", key, lambda f, k: _make_traces(inputs, data, heads, _Out(f, k), progress)
+    key = fingerprint(["traces", *(key_of(f) for f in heads.values()), *trace_settings(project)])
+    traces = make_stage(
+        reports, project, "traces", key, lambda f, k: _make_traces(inputs, data, heads, Out(f, k), progress)
     )
     key = fingerprint(["policy", key, project.config.policy.model_dump()])
-    policy = _stage(reports, project, "policy", key, lambda f, k: _make_policy(project, traces, _Out(f, k)))
+    policy = make_stage(reports, project, "policy", key, lambda f, k: make_policy(project, traces, Out(f, k)))
     started = time.monotonic()
-    key = fingerprint(["guard", _key_of(policy), inputs.constitution_text])
+    key = fingerprint(["guard", key_of(policy), inputs.constitution_text])
     is_new = not is_made(project.guard, key)
     if is_new:
         _make_guard(inputs, data, heads, policy, key)
@@ -147,14 +128,14 @@ def plan(project: Project) -> list[StageReport]:
     data = project.runs / f"data-{_data_key(inputs)}"
     reports: list[StageReport] = []
     if not is_made(data, _data_key(inputs)):
-        return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in get_args(StageName)]
+        return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in STAGES]
     reports.append(StageReport("data", data, is_new=False, seconds=0.0))
     keys: list[str] = []
     for kind in ("input", "stream"):
-        keys.append(fingerprint([kind, _key_of(data), _training_settings(project)]))
+        keys.append(fingerprint([kind, key_of(data), _training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not is_made(folder, keys[-1]), seconds=0.0))
-    key = fingerprint(["traces", *keys, *_trace_settings(project)])
+    key = fingerprint(["traces", *keys, *trace_settings(project)])
     for stage in ("traces", "policy"):
         folder = project.runs / f"{stage}-{key}"
         is_new = any(r.is_new for r in reports) or not is_made(folder, key)
@@ -176,36 +157,12 @@ def stands(project: Project) -> dict[StageName, Path]:
     return {report.stage: report.folder for report in reports}
 
 
-def _stage(
-    reports: list[StageReport], project: Project, stage: StageName, key: str, make: Callable[[Path, str], object]
-) -> Path:
-    folder = project.runs / f"{stage}-{key}"
-    started = time.monotonic()
-    is_new = not is_made(folder, key)
-    if is_new:
-        make(folder, key)
-    reports.append(StageReport(stage, folder, is_new, time.monotonic() - started))
-    return folder
-
-
-def is_made(folder: Path, key: str) -> bool:
-    """Whether the artefact is there, whole and made from the same things; a damaged one is made anew."""
-    try:
-        return open_artifact(folder).fingerprint == key
-    except ArtifactError:
-        return False
-
-
-def _key_of(folder: Path) -> str:
-    return read_manifest(folder).fingerprint
-
-
 def _data_key(inputs: Inputs) -> str:
     config = inputs.project.config
-    packed = _key_of(inputs.pack) if inputs.pack else None
+    packed = key_of(inputs.pack) if inputs.pack else None
     held = [] if _hold_out(inputs.project).is_empty else [config.hold_out.model_dump()]
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
-    finds = [_key_of(folder) for folder in _attack_folders(inputs.project)]
+    finds = [key_of(folder) for folder in _attack_folders(inputs.project)]
     return fingerprint(
         ["data", *parts, config.generator.model_dump(include=IDENTITY), config.synthesis.model_dump(), *finds]
     )
@@ -226,7 +183,7 @@ def precision_of(project: Project) -> Precision:
     return fastest_precision() if chosen == "auto" else chosen
 
 
-def _trace_settings(project: Project) -> list[object]:
+def trace_settings(project: Project) -> list[object]:
     """What scores depend on beside the scorers, and which conversations are scored."""
     return [project.config.policy.debounce, pools_key(project), list(VIEWS)]
 
@@ -244,7 +201,7 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
     examples = with_finds(examples, _attack_folders(project), inputs.constitution)
     if not what.is_empty:
         examples = keep_out(examples, what, several_turns=synthesis.several_turns, seed=synthesis.seed)
-    parents = {"pack": _key_of(inputs.pack)} if inputs.pack else {}
+    parents = {"pack": key_of(inputs.pack)} if inputs.pack else {}
     return write_dataset(
         folder,
         examples,
@@ -256,7 +213,7 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
     )
 
 
-def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress: Progress) -> Manifest:
+def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: Out, progress: Progress) -> Manifest:
     config = inputs.project.config
     training = config.training
     backbone = Backbone(training.backbone, Cut(training.trunk, training.top), precision_of(inputs.project))
@@ -278,13 +235,21 @@ def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: _Out, progress
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=checkpoint, progress=progress)
     settings = {"training": training.model_dump(), "augment": config.augment.model_dump()}
-    learnt, parents = Learnt(sequences, losses), {"data": _key_of(data)}
+    learnt, parents = Learnt(sequences, losses), {"data": key_of(data)}
     manifest = write_head(out.folder, head, kind=kind, key=out.key, learnt=learnt, parents=parents, config=settings)
     checkpoint.unlink(missing_ok=True)
     return manifest
 
 
-def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: _Out, progress: Progress) -> Manifest:
+def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: Out, progress: Progress) -> Manifest:
+    parents = {kind: key_of(path) for kind, path in heads.items()}
+    return make_traces(inputs, data, scorers_of(inputs.project, heads), out, progress, parents=parents)
+
+
+def make_traces(
+    inputs: Inputs, data: Path, scorers: Scorers, out: Out, progress: Progress, *, parents: Mapping[str, str]
+) -> Manifest:
+    """Score what thresholds are fitted on, and write it as an artefact."""
     project = inputs.project
     debounce = project.config.policy.debounce
     items = held_out_items(
@@ -293,13 +258,11 @@ def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out
         inputs.buckets,
         augment_plan(project, per_example=1),
     )
-    scorers = scorers_of(project, heads)
     guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce))
     traces: dict[Split, list[Trace]] = {}
     for at, split in enumerate(items):
         progress("calibration: scoring", at, len(items), float("nan"))
         traces[split] = trace_all(guard, items[split])
-    parents = {kind: _key_of(path) for kind, path in heads.items()}
     return write_artifact(
         out.folder,
         lambda staging: write_traces(staging / TRACES, traces),
@@ -325,7 +288,8 @@ def policy_template(project: Project) -> Policy:
     )
 
 
-def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
+def make_policy(project: Project, traces: Path, out: Out) -> Manifest:
+    """Fit thresholds to traces, and write the policy as an artefact."""
     section = project.config.policy
     splits = read_traces(traces / TRACES)
     fitted = fit(
@@ -344,7 +308,7 @@ def _make_policy(project: Project, traces: Path, out: _Out) -> Manifest:
         return asdict(fitted.report)
 
     return write_artifact(
-        out.folder, fill, kind="policy", key=out.key, parents={"traces": _key_of(traces)}, config=section.model_dump()
+        out.folder, fill, kind="policy", key=out.key, parents={"traces": key_of(traces)}, config=section.model_dump()
     )
 
 
@@ -371,7 +335,7 @@ def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], poli
         ),
         key=key,
         namer=named_rules(data, inputs.constitution),
-        parents={"policy": _key_of(policy), **{kind: _key_of(f) for kind, f in heads.items()}},
+        parents={"policy": key_of(policy), **{kind: key_of(f) for kind, f in heads.items()}},
     )
 
 

@@ -8,7 +8,7 @@ or failed. Knows no wire format; chat.py, responses.py and messages.py write the
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -18,6 +18,7 @@ from lictor.guard import Guard, GuardSession, StreamGuard
 from lictor.guard.tokens import encode
 from lictor.server.choice import ChoiceGuard, ChoiceStep
 from lictor.server.errors import ServiceError, UpstreamError
+from lictor.server.heard import Heard
 from lictor.server.scoring import Reader, ScoringThread
 from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, Usage
 from lictor.types import Conversation, Decision, Halted, ScoreRequest
@@ -116,6 +117,7 @@ class Flow:
         self._on_wait = on_wait
         self._choices = [ChoiceGuard(self._stream_guard()) for _ in range(choices)]
         self._readers = [self._reader() for _ in range(choices)]
+        self._heard = [Heard() for _ in range(choices)]
         self._ended: list[FinishReason | None] = [None] * choices
         self._usage: Usage | None = None
         self._read: list[str] = []
@@ -235,6 +237,7 @@ class Flow:
                 continue
             self._read += [piece.text for piece in delta.pieces]
             for piece in delta.pieces:
+                self._heard[at].add(piece.read)
                 async for step in self._settle(at, self._push(at, piece)):
                     yield step
                 if self._choices[at].halted:
@@ -283,7 +286,7 @@ class Flow:
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(self._score_s):
-                logits = await self._timed(self._scoring.stream(reader, request))
+                logits = await self._logits(at, reader, request)
             await self._is_screened.wait()  # the prompt's score counts in the answer's
             return choice.scored(request, logits)
         except TimeoutError:
@@ -298,11 +301,14 @@ class Flow:
         finally:
             self.times.scoring += time.monotonic() - asked_at
 
-    async def _timed(self, scores: Awaitable[Sequence[float]]) -> Sequence[float]:
-        """Tell how long an answer waited for them, whether they came or not."""
+    async def _logits(self, at: int, reader: Reader, request: ScoreRequest) -> Sequence[float]:
+        """From the probe that read along where the text was written, else from the scoring thread, the wait told."""
+        heard = self._heard[at]
+        if heard and request.view is None:
+            return heard.logits(request.ends)
         asked_at = time.monotonic()
         try:
-            return await scores
+            return await self._scoring.stream(reader, request)
         finally:
             now = time.monotonic()
             self._on_wait(now - asked_at, now)

@@ -6,15 +6,15 @@ forced formats are refused by name. Knows no guard and no weights.
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lictor.errors import LictorError
 from lictor.server.errors import RequestError, UpstreamError
 from lictor.server.requests import ChatRequest, conversation_of
-from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece
-from lictor.types import ChatModel, Conversation, Sampling
+from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, ReadTo
+from lictor.types import ChatModel, Conversation, Sampling, StreamScorer
 
 AHEAD = 8
 """Pieces made before the reader takes them; then the model waits."""
@@ -27,31 +27,44 @@ class _End:
     error: Exception | None = None
 
 
+Written = Callable[[Conversation, Sampling], Iterator[tuple[str, float | None]]]
+"""An answer as it is written, each piece with what a probe made of it, where there is one."""
+Writing = Callable[[StreamScorer | None], Written]
+"""How the model writes while a guard's stream scorer reads; one that is not a probe on this model reads for itself."""
+
+
 class LocalUpstream:
     """A chat model as an upstream: up to `threads` answers at once, the others wait their turn."""
 
-    def __init__(self, model: ChatModel, *, name: str | None = None, threads: int = 2) -> None:
-        self._model = model
+    def __init__(
+        self, model: ChatModel, *, name: str | None = None, threads: int = 2, writing: Writing | None = None
+    ) -> None:
+        unprobed = unread(model)
+        self._writing: Writing = writing or (lambda scorer: unprobed)
         self._name = name or model.name
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lictor-model")
 
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
-        """See `Upstream.stream`; several choices are made one after the other, with seeds one apart."""
+    async def stream(self, request: ChatRequest, scorer: StreamScorer | None = None) -> AsyncGenerator[Chunk]:
+        """See `Upstream.stream`; several choices are made one after the other, with seeds one apart.
+
+        A `scorer` that is a probe on this model reads along, and its logits come with the text.
+        """
         asked = request.model_dump(exclude_none=True)
         foreign = next((name for name in _FOREIGN if asked.get(name) not in (None, {"type": "text"}, 0, [], {})), None)
         if foreign:
             raise RequestError(f"{foreign}: this model does text alone", "unsupported_by_model", foreign)
         conversation = conversation_of(request.messages)
         stops = [request.stop] if isinstance(request.stop, str) else list(request.stop or [])
+        written = self._writing(scorer)
         for index in range(request.n or 1):
             yield Chunk((ChoiceDelta(index),))
             sampling = _sampling(request, index)
-            async for piece in self._pieces(conversation, sampling, stops):
+            async for piece in self._pieces(written(conversation, sampling), sampling.max_tokens, stops):
                 match piece:
                     case _End(reason):
                         yield Chunk((ChoiceDelta(index, finish=reason),))
-                    case str():
-                        yield Chunk((ChoiceDelta(index, (Piece("content", piece),)),))
+                    case Piece():
+                        yield Chunk((ChoiceDelta(index, (piece,)),))
 
     async def models(self) -> list[str]:
         """The one model there is."""
@@ -62,27 +75,29 @@ class LocalUpstream:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _pieces(
-        self, conversation: Conversation, sampling: Sampling, stops: list[str]
-    ) -> AsyncGenerator[str | _End]:
+        self, written: Iterator[tuple[str, float | None]], most: int, stops: list[str]
+    ) -> AsyncGenerator[Piece | _End]:
         loop = asyncio.get_running_loop()
-        made: asyncio.Queue[str | _End] = asyncio.Queue()
+        made: asyncio.Queue[Piece | _End] = asyncio.Queue()
         room = threading.Semaphore(AHEAD)
         gone = threading.Event()
 
-        def hand_over(piece: str | _End) -> None:
+        def hand_over(piece: Piece | _End) -> None:
             loop.call_soon_threadsafe(made.put_nowait, piece)
 
         def work() -> None:
             end = _End("stop")
             try:
                 count = 0
-                for piece in _until_stop(self._model.stream(conversation, sampling), stops):
+                read: list[ReadTo] = []
+                for text in _until_stop(_noted(written, read), stops):
                     room.acquire()
                     if gone.is_set():
                         return
                     count += 1
-                    hand_over(piece)
-                end = _End("length" if count >= sampling.max_tokens else "stop")
+                    hand_over(Piece("content", text, read=tuple(read)))
+                    read.clear()
+                end = _End("length" if count >= most else "stop")
             except (LictorError, RuntimeError, MemoryError) as error:
                 end = _End("stop", error)
             hand_over(end)
@@ -111,6 +126,21 @@ def _sampling(request: ChatRequest, index: int) -> Sampling:
         top_p=defaults.top_p if request.top_p is None else request.top_p,
         seed=(request.seed or 0) + index,
     )
+
+
+def unread(model: ChatModel) -> Written:
+    """A model's answers that no probe reads."""
+    return lambda asked, how: ((text, None) for text in model.stream(asked, how))
+
+
+def _noted(written: Iterator[tuple[str, float | None]], read: list[ReadTo]) -> Iterator[str]:
+    """The text alone; what the probe made of it goes into `read`."""
+    end = 0
+    for text, logit in written:
+        end += len(text)
+        if logit is not None:
+            read.append(ReadTo(end, logit))
+        yield text
 
 
 def _until_stop(pieces: Iterator[str], stops: list[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import uvicorn
 
@@ -18,6 +18,7 @@ from lictor.errors import UsageError
 from lictor.guard import Guard
 from lictor.server.app import create_app
 from lictor.server.connection import bounded_by
+from lictor.server.local_upstream import LocalUpstream, Written, unread
 from lictor.server.record import JsonLines
 from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
@@ -25,6 +26,10 @@ from lictor.server.settings import ServerSettings, UpstreamSection
 from lictor.server.shelf import Shelf, spare_collector
 from lictor.server.tracing import Tracing, make_provider
 from lictor.server.upstream import HttpUpstream, Upstream
+from lictor.types import StreamScorer
+
+if TYPE_CHECKING:
+    from lictor.llm.local import LocalModel
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _GRACE_S = 5
@@ -133,12 +138,25 @@ def make_upstream(section: UpstreamSection) -> Upstream:
     Raises:
         ModelNotFoundError: It is not on this machine.
     """
-    if section.model:
-        from lictor.llm.load import load_chat_model
-        from lictor.server.local_upstream import LocalUpstream
+    if not section.model:
+        return HttpUpstream(section, os.environ.get(section.api_key_env))
+    from lictor.llm.load import load_chat_model
+    from lictor.llm.local import shared_model
+    from lictor.llm.weights import parse_reference
 
+    if parse_reference(section.model).scheme == "openai":
         return LocalUpstream(load_chat_model(section.model), name=section.model)
-    return HttpUpstream(section, os.environ.get(section.api_key_env))
+    model = shared_model(section.model)
+    return LocalUpstream(model, name=section.model, writing=lambda scorer: _written(model, scorer))
+
+
+def _written(model: "LocalModel", scorer: StreamScorer | None) -> Written:
+    """The model's answers, read in the passes that write them by a probe that is one on this model."""
+    from lictor.model.probing import ProbeScorer
+
+    if isinstance(scorer, ProbeScorer) and scorer.reader.model is model:
+        return lambda asked, how: model.stream_read(asked, how, scorer.tap())
+    return unread(model)
 
 
 def _log_to(stream: TextIO) -> None:

@@ -19,6 +19,7 @@ from lictor.server.capacity import Capacity
 from lictor.server.errors import ServiceError
 from lictor.server.export import make_export
 from lictor.server.flow import Blocked, ChoiceEnded, Counted, Delivered, Failed, Flow, FlowEvent
+from lictor.server.local_upstream import LocalUpstream
 from lictor.server.memory import free_bytes
 from lictor.server.metrics import Metrics
 from lictor.server.probes import Campaign, ProbeWatch
@@ -201,7 +202,10 @@ class Service:
 
     def exchange(self, ask: Ask, chat: ChatRequest) -> "Exchange":
         """An answer to be iterated once."""
-        return Exchange(self, self.served, ask, self.upstream.stream(chat))
+        served = self.served
+        if isinstance(self.upstream, LocalUpstream):
+            return Exchange(self, served, ask, self.upstream.stream(chat, served.guard.stream_scorer))
+        return Exchange(self, served, ask, self.upstream.stream(chat))
 
 
 class Exchange:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from lictor.server.errors import UpstreamError
 
@@ -28,6 +28,13 @@ MAX_TOOL_CALLS = 128
 _Json: TypeAlias = dict[str, object]
 
 
+class ReadTo(NamedTuple):
+    """A logit, and where in the answer's content the text ends that it speaks for, from the logit before on."""
+
+    end: int
+    logit: float
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Text on one of the channels a client reads."""
@@ -38,6 +45,8 @@ class Piece:
     """Index of the tool call, on the two tool channels."""
     call_id: str | None = None
     """Id of the tool call, with its name."""
+    read: tuple[ReadTo, ...] = ()
+    """What a probe made of the text up to here while it was written; of content alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,146 @@
+"""A probe: what it learns, keeps and reads, on a tiny real model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lictor.errors import ArtifactError, DataError, ScoringError
+from lictor.guard.tokens import encode
+from lictor.llm.local import LocalModel, shared_model
+from lictor.model.probe import Probe, load_probe
+from lictor.model.probing import AnswerReader, ProbeScorer
+from lictor.model.text import SegmentTokenizer
+from lictor.model.train_probe import Answered, ProbeConfig, train_probe
+from lictor.testing import ask
+from lictor.types import Sampling
+
+TEXTS = ("the restricted bell rings", "a soup in the morning", "an allowed bell and bread")
+
+
+@pytest.fixture(scope="module")
+def model(tiny: str) -> LocalModel:
+    """The tiny model in fp32."""
+    return LocalModel(tiny, "fp32")
+
+
+@pytest.fixture(scope="module")
+def scorer(model: LocalModel) -> ProbeScorer:
+    """A probe with random weights on all four layers."""
+    torch.manual_seed(4)
+    probe = Probe(4, 32)
+    torch.nn.init.normal_(probe.weight, std=0.3)
+    return ProbeScorer(AnswerReader(model, (1, 2, 3, 4)), probe.eval(), window=3)
+
+
+def _ids(model: LocalModel, text: str) -> list[int]:
+    return [token.id for token in encode(SegmentTokenizer(model.tokenizer), text)]
+
+
+def test_folding_and_saving_change_no_logit(tmp_path: Path) -> None:
+    """A probe that learnt on standardised activations reads raw ones the same after it was folded and saved."""
+    torch.manual_seed(0)
+    probe, activations = Probe(3, 8), torch.randn(5, 3, 8) * 40 + 7
+    torch.nn.init.normal_(probe.weight)
+    probe.standardise(activations.mean(0), activations.std(0))
+    before = probe(activations)
+    probe.fold()
+    path = tmp_path / "probe.safetensors"
+    path.write_bytes(probe.to_bytes())
+
+    torch.testing.assert_close(load_probe(path)(activations), before, rtol=1e-4, atol=1e-4)
+
+
+def test_a_file_that_is_no_probe_is_refused(tmp_path: Path) -> None:
+    """With its name."""
+    path = tmp_path / "probe.safetensors"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ArtifactError, match=r"probe\.safetensors: expected a probe"):
+        load_probe(path)
+
+
+def test_a_session_gives_what_a_whole_reading_gives(model: LocalModel, scorer: ProbeScorer) -> None:
+    """Token by token, in pieces or at once, alone or padded in a batch; and the conversation before it counts."""
+    asked = [(ask("What rings?"), _ids(model, text * 3)) for text in TEXTS]
+    together = scorer.score_answers(asked)
+
+    for (conversation, ids), logits in zip(asked, together, strict=True):
+        session = scorer.open(conversation)
+        pieces = [*session.score(ids[:1]), *session.score(ids[1:7]), *session.score(ids[7:])]
+        assert pieces == pytest.approx(logits, abs=1e-4)
+    (other,) = scorer.score_answers([(ask("What else?"), asked[0][1])])
+    assert other != pytest.approx(together[0], abs=1e-2)
+
+
+def test_what_is_too_long_is_an_error(model: LocalModel, scorer: ProbeScorer) -> None:
+    """Never a score of a part."""
+    conversation = ask("x")
+    most = scorer.reader.max_tokens - len(model.prompt_ids(conversation))
+    assert scorer.fits_after(conversation, [5] * most)
+    assert not scorer.fits_after(conversation, [5] * (most + 1))
+    session = scorer.open(conversation)
+    session.score([5] * 10)
+    with pytest.raises(ScoringError) as caught:
+        session.score([5] * most)
+    assert caught.value.reason == "answer_too_long"
+
+
+@pytest.mark.parametrize("most", [1, 7, 40])
+def test_reading_while_writing_is_reading_along(model: LocalModel, scorer: ProbeScorer, most: int) -> None:
+    """The text is that of a plain stream; the logits are those of a session that is fed the same tokens."""
+    conversation, how = ask("Where do bells come from?"), Sampling(max_tokens=most, temperature=1.0, seed=5)
+    fed: list[int] = []
+    tap = scorer.tap()
+
+    def noting(states: tuple[torch.Tensor, ...]) -> list[float]:
+        logits = list(tap(states))
+        said.extend(logits)
+        return logits
+
+    said: list[float] = []
+    read = list(model.stream_read(conversation, how, noting))
+    assert "".join(piece.text for piece in read) == "".join(model.stream(conversation, how))
+
+    for row in model._decode([model.prompt_ids(conversation)], [how]):  # pyright: ignore[reportPrivateUsage] -- the very tokens
+        fed = list(row.tokens)
+    expected = list(scorer.open(conversation).score(fed))
+    assert said[: len(fed)] == pytest.approx(expected, abs=1e-4)
+    assert {round(piece.logit, 3) for piece in read} <= {round(logit, 3) for logit in said}
+    assert max(piece.logit for piece in read) == pytest.approx(max(said[: len(fed)]))
+
+
+def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
+    """Answers about one thing and another, told apart where it never saw them; the same seed, the same probe."""
+    answers = [
+        Answered(ask(f"Question {n}?"), _ids(model, f"{word} bell number {n} in the morning"), label)
+        for n in range(24)
+        for word, label in (("a restricted", 1), ("an allowed", 0))
+    ]
+    reader = AnswerReader(model, (1, 2, 3, 4))
+    config = ProbeConfig(epochs=8, batch_tokens=200)
+
+    first, again = (train_probe(reader, answers[:32], answers[32:], config, _quiet) for _ in range(2))
+
+    assert max(first.auroc) > 0.95
+    assert first.auroc == again.auroc
+    assert torch.equal(first.probe.weight, again.probe.weight)
+    with pytest.raises(DataError, match="both labels"):
+        train_probe(reader, answers[::2], answers, config, _quiet)
+
+
+def test_layers_that_are_not_there_are_refused(model: LocalModel) -> None:
+    """With how many there are."""
+    with pytest.raises(ScoringError, match="layers of 1 to 4"):
+        AnswerReader(model, (0, 5))
+
+
+def test_one_copy_of_the_weights_serves_all(tiny: str) -> None:
+    """A model that is asked for again is the same one, while somebody holds it."""
+    held = shared_model(tiny, "fp32")
+
+    assert shared_model(tiny, "fp32") is held
+    assert shared_model(tiny, "bf16") is not held
+
+
+def _quiet(_stage: str, _at: int, _total: int, _measure: float) -> None:
+    """Progress nobody watches."""
