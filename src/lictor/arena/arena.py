@@ -165,9 +165,11 @@ def _load_guard(folder: str) -> tuple[StreamingGuard | None, str]:
         return None, ""
     from lictor.arena.together import together
     from lictor.assemble import Guard
-    from lictor.model.scorers import score_batch
+    from lictor.model.scorers import PromptScorer, score_batch
 
-    guard = together(Guard.load(folder), score_batch)
+    loaded = Guard.load(folder)
+    prompts = loaded.input_scorer
+    guard = together(loaded, score_batch, prompts.score_many if isinstance(prompts, PromptScorer) else None)
     return guard, guard.version
 
 

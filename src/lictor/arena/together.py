@@ -1,13 +1,16 @@
 """Have all turns of an arena scored by one thread, in batches, instead of each by its own.
 
 In: a guard. Out: the same guard, whose scorers wait their turn; same verdicts, but for rounding. Threads that score at
-once would fight over the same cores. Knows no turn, log or page.
+once would fight over the same cores. A message that many players send is read once. Knows no turn, log or page.
 """
 
-from collections.abc import Sequence
+import queue
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
 from lictor.guard.guard import Guard
+from lictor.server.remembered import Remembered
 from lictor.server.scoring import Reader, ScoreBatch, ScoringThread
 from lictor.types import (
     Context,
@@ -19,23 +22,65 @@ from lictor.types import (
     Tokenizer,
 )
 
+ReadPrompts = Callable[[Sequence[Conversation]], Sequence[float]]
+PROMPTS = 8
+"""Most prompts read at once: streams wait so long."""
 
-def together(guard: Guard, score_batch: ScoreBatch) -> Guard:
-    """`guard`, to be used from threads; its scoring is done in a thread of its own, which ends with the process."""
+
+def together(guard: Guard, score_batch: ScoreBatch, read_prompts: ReadPrompts | None = None) -> Guard:
+    """`guard`, to be used from threads; its scoring is done in a thread of its own, which ends with the process.
+
+    Args:
+        guard: The guard of one answer.
+        score_batch: Scores next tokens of several answers at once.
+        read_prompts: Scores several prompts at once; without it, its input scorer does, one by one.
+    """
     thread = ScoringThread(score_batch)
-    prompts = None if guard.input_scorer is None else _Prompts(guard.input_scorer, thread)
+    scorer = guard.input_scorer
+    prompts = None if scorer is None else Remembered(_Prompts(scorer, thread, read_prompts))
     answers = None if guard.stream_scorer is None else _Answers(guard.stream_scorer, thread)
     return Guard(prompts, answers, guard.policy, views=guard.views, version=guard.version)
 
 
-class _Prompts:
-    """An input scorer that waits for the thread."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    conversation: Conversation
+    score: "Future[float]" = field(default_factory=Future)
 
-    def __init__(self, scorer: InputScorer, thread: ScoringThread) -> None:
-        self._scorer, self._thread = scorer, thread
+
+class _Prompts:
+    """An input scorer that waits for the thread; prompts that wait together are read together."""
+
+    def __init__(self, scorer: InputScorer, thread: ScoringThread, read_prompts: ReadPrompts | None) -> None:
+        self._scorer, self._thread, self._read_prompts = scorer, thread, read_prompts
+        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
 
     def score(self, conversation: Conversation) -> float:
-        return self._thread.submit_call(lambda: self._scorer.score(conversation)).result()
+        mine = _Waiting(conversation)
+        self._waiting.put(mine)
+        self._thread.submit_call(self._read).result()  # there are as many calls as prompts: mine is read by then
+        return mine.score.result()
+
+    def _read(self) -> None:
+        batch = [self._waiting.get() for _ in range(min(PROMPTS, self._waiting.qsize()))]
+        found = self._read_at_once([one.conversation for one in batch])
+        for at, one in enumerate(batch):
+            if found is not None:
+                one.score.set_result(found[at])
+                continue
+            try:
+                one.score.set_result(self._scorer.score(one.conversation))
+            except Exception as error:  # noqa: BLE001 - the turn it belongs to is told
+                one.score.set_exception(error)
+
+    def _read_at_once(self, conversations: list[Conversation]) -> Sequence[float] | None:
+        """None where they are to be read one by one: one of them may be at fault, and is to fail alone."""
+        if self._read_prompts is None or len(conversations) < 2:
+            return None
+        try:
+            return self._read_prompts(conversations)
+        except Exception:  # noqa: BLE001 - told by the one that is at fault, when it is read alone
+            return None
 
 
 class _Answers:

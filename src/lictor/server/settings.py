@@ -71,6 +71,8 @@ class LimitsSection(Section):
     retry_after_s: int = Field(default=1, ge=1)
     score_s: Seconds = 30
     """Longest wait for a score; then the guard has failed."""
+    remembered_prompts: int = Field(default=4096, ge=0)
+    """Conversations whose prompt's score is kept, by digest and in memory; the same sent again is not read again."""
 
 
 class BlockingSection(Section):

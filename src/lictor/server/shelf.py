@@ -16,6 +16,7 @@ from lictor.constitution import Constitution
 from lictor.dataset.naming import RuleNamer, read_namer
 from lictor.errors import ConstitutionError
 from lictor.guard import Guard
+from lictor.server.remembered import Remembered
 from lictor.server.settings import ServerSettings
 from lictor.types import Decision
 
@@ -63,7 +64,8 @@ class Shelf:
             policy = replace(policy, enforcement=self._settings.enforcement)
         if self._settings.on_error:
             policy = replace(policy, on_error=self._settings.on_error)
-        kept = Guard(guard.input_scorer, guard.stream_scorer, policy, views=guard.views, version=guard.version)
+        prompts = guard.input_scorer and Remembered(guard.input_scorer, self._settings.limits.remembered_prompts)
+        kept = Guard(prompts, guard.stream_scorer, policy, views=guard.views, version=guard.version)
         self._served = Served(kept, category, namer)
 
     def load(self) -> None:
