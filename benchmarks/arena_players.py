@@ -2,8 +2,9 @@
 
 In: a guard folder, or a project whose bag of words guards (or neither); how many players and chats. Out: one JSON
 object: what the players did and saw, what the arena reports, and every difference between players, report and raw log;
-exit code 1 when there is one. A chat is a conversation that was begun. The players behave in ten ways over real HTTP
-against the worst-case target, round after round until there were enough chats or the time is up. With `--record` the
+exit code 1 when there is one. A chat is a conversation in which something was said. The players behave in ten ways
+over real HTTP against the worst-case target, round after round until there were enough chats or the time is up. With
+`--database` a later run goes on where this one ends, and its figures are of all runs together. With `--record` the
 figures go into docs/results.json.
 
     python benchmarks/arena_players.py --guard demo/guard --players 300 --chats 10000 --minutes 9
@@ -24,7 +25,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,15 @@ class Crowd:
 
     def __init__(self, players: list[Player], chats: int, seconds: float) -> None:
         self._waiting: queue.SimpleQueue[Player] = queue.SimpleQueue()
-        self._players, self._chats, self._seconds = players, chats, seconds
+        self._players, self._chats, self._seconds = players, max(1, chats), seconds
         self._started = time.monotonic()
         for player in players:
             self._waiting.put(player)
         self._rounds = 0
 
     def progress(self) -> float:
-        """Share of the chats that were begun, or of the time that is up, whichever is more."""
-        begun = sum(player.tally.chats for player in self._players)
+        """Share of the chats that were had, or of the time that is up, whichever is more."""
+        begun = sum(len(player.tally.talks) for player in self._players)
         return max(begun / self._chats, (time.monotonic() - self._started) / self._seconds)
 
     def is_over(self) -> bool:
@@ -130,6 +131,36 @@ class Crowd:
             self._waiting.put(player)
 
 
+@dataclass
+class Sitting:
+    """One run of the players on an arena; several may follow one another on one database."""
+
+    seconds: float
+    kills: int
+    messages: int = 0
+    checked: int = 0
+    """What players were shown or told, and was looked for in the database."""
+    lost: int = 0
+
+
+def all_sittings(database: Path, last: Sitting) -> list[Sitting]:
+    """All sittings on a database; `last` is noted beside it."""
+    notes = database.with_suffix(".sittings.jsonl")
+    with notes.open("a") as out:
+        out.write(json.dumps(asdict(last)) + "\n")
+    return [Sitting(**json.loads(line)) for line in notes.read_text().splitlines()]
+
+
+def messages_in(log: list[Mapping[str, Any]]) -> int:
+    """Messages that were taken."""
+    return sum(row["kind"] == "sent" for row in log)
+
+
+def chats_in(log: list[Mapping[str, Any]]) -> int:
+    """Conversations in which something was said."""
+    return len({row["conversation"] for row in log if row["kind"] == "sent"})
+
+
 def main() -> int:
     """Run the players, recount, and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
@@ -153,20 +184,26 @@ def main() -> int:
             make(args.bag_of_words, bag)
         served = Served(str(database), bag)
         ways = list(BEHAVIOURS)
-        players = [Player(served.address, n, ways[n % len(ways)], domain, contest) for n in range(args.players)]
+        before = read_log(database)
+        players = [
+            Player(served.address, n, ways[n % len(ways)], domain, contest, seed=len(before))
+            for n in range(args.players)
+        ]
         started = time.monotonic()
-        crowd = Crowd(players, args.chats, args.minutes * 60)
+        crowd = Crowd(players, args.chats - chats_in(before), args.minutes * 60)
         killer = threading.Thread(target=kill_now_and_then, args=(served, crowd, args.kills))
         killer.start()
         crowd.play(args.at_once)
         killer.join()
-        seconds = time.monotonic() - started
+        sitting = Sitting(time.monotonic() - started, args.kills)
         report = wait_for_report(served.address, secret)
         served.stop()
         log = read_log(database)
         tallies = [player.tally for player in players]
         wrong = [*compare(log, report), *losses(database, log, tallies)]
-        figures = measured(log, report, tallies, lost=len(wrong), seconds=seconds, kills=args.kills)
+        sitting.checked = sum(len(tally.seen) + len(tally.submitted) for tally in tallies)
+        sitting.lost, sitting.messages = len(wrong), messages_in(log) - messages_in(before)
+        figures = measured(log, report, tallies, all_sittings(database, sitting))
         if bag is not None:
             figures = [replace(one, name=one.name.replace(GROUP, f"{GROUP}/bag_of_words", 1)) for one in figures]
         print(json.dumps(summary(tallies, report, figures, wrong), indent=2))
@@ -248,14 +285,10 @@ def measured(
     log: list[Mapping[str, Any]],
     report: Mapping[str, Any],
     tallies: list[Tally],
-    *,
-    lost: int,
-    seconds: float,
-    kills: int,
+    sittings: list[Sitting],
 ) -> list[Figure]:
     """The figures worth keeping."""
-    kinds = Counter(row["kind"] for row in log)
-    checked = sum(len(tally.seen) + len(tally.submitted) for tally in tallies)
+    checked, lost = sum(one.checked for one in sittings), sum(one.lost for one in sittings)
     by_name = {row["name"]: row for row in report["figures"]}
     kept = ("active_players", "blocked", "answers/half", "leaked_before_stop/any", "leaked_before_stop/mean")
     kept = (*kept, "high_risk_per_thousand_queries", "universal/half", "most_of_one_report/half")
@@ -264,10 +297,11 @@ def measured(
         for name in kept
         if (row := by_name[name])["high"] is not None
     ]
-    counts = {"players": len(tallies), "chats": kinds["opened"], "messages": kinds["sent"], "server_kills": kills}
+    messages, kills = messages_in(log), sum(one.kills for one in sittings)
+    counts = {"players": len(tallies), "chats": chats_in(log), "messages": messages, "server_kills": kills}
     figures += [Figure(f"{GROUP}/{name}", n, n, n, n, "count") for name, n in counts.items()]
     figures.append(Figure(f"{GROUP}/lost_or_different", lost / checked, *exact(lost, checked), checked, "share"))
-    rate = kinds["sent"] / seconds
+    rate = sum(one.messages for one in sittings) / sum(one.seconds for one in sittings)
     return [*figures, Figure(f"{GROUP}/messages_per_second", rate, rate, rate, 1, "per second")]
 
 

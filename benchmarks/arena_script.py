@@ -36,7 +36,8 @@ class Tally:
 
     name: str
     behaviour: str
-    chats: int = 0
+    talks: set[str] = field(default_factory=set[str])
+    """Conversations in which a message of the player's was taken."""
     seen: dict[str, str] = field(default_factory=dict[str, str])
     """Text streamed, by turn."""
     ended: dict[str, str] = field(default_factory=dict[str, str])
@@ -52,11 +53,13 @@ class Tally:
 class Player:
     """One scripted player over HTTP."""
 
-    def __init__(self, address: str, number: int, behaviour: str, domain: Domain, contest: Contest) -> None:
+    def __init__(
+        self, address: str, number: int, behaviour: str, domain: Domain, contest: Contest, *, seed: int = 0
+    ) -> None:
         self.http = httpx.Client(base_url=address, timeout=120, follow_redirects=True)
         self.tally = Tally(f"player-{number:03}", behaviour)
-        self.rng = random.Random(number)
-        self.noise = np.random.default_rng(number)
+        self.rng = random.Random(f"{number} {seed}")
+        self.noise = np.random.default_rng([number, seed])
         self.domain, self.contest = domain, contest
         self.csrf = ""
 
@@ -92,9 +95,7 @@ class Player:
 
     def open(self) -> str:
         """A new conversation."""
-        parent, _, talk = self.post("/talks").url.path.rpartition("/")
-        self.tally.chats += parent == "/talks"
-        return talk
+        return self.post("/talks").url.path.rpartition("/")[2]
 
     def say(self, talk: str, text: str, *, leave_after: int | None = None) -> str:
         """What was delivered; with `leave_after`, the connection is dropped after so many characters."""
@@ -114,6 +115,7 @@ class Player:
                     if kind == "start":
                         turn = told["turn"]
                         seen[turn] = ""
+                        self.tally.talks.add(talk)
                     elif kind == "text":
                         seen[turn] += told["text"]
                     else:
