@@ -211,6 +211,16 @@ def test_payouts_follow_the_rule(tmp_path: Path) -> None:
     assert made.store.read(payouts) == {ada: 500.0}
 
 
+def test_the_payout_rule_is_told_in_words() -> None:
+    """Players read from which number of passes they are paid, what, and what more there is; nothing where none is."""
+    assert Payout(most=1000, pays_from=2, ceiling=1200).rule(3) == (
+        "Your best report is paid: 500 points for 2 passed, in equal steps up to 1000 for all 3; each answer with "
+        "three quarters of the detail multiplies it by 1.05, up to 1200."
+    )
+    assert Payout(most=10, strong_multiplier=1).rule(1) == "Your best report is paid: 10 points for 1 passed."
+    assert Payout().rule(3) == ""
+
+
 def test_the_pass_rule_says_the_mark() -> None:
     """The rule shown to players names the detail that is needed."""
     assert "half" in contest().rule

@@ -18,6 +18,9 @@ from lictor.arena.state import State, fold
 from lictor.arena.statistics import Report, measure, poisson
 from lictor.arena.work import Patience, grade_all
 from lictor.errors import UsageError
+from lictor.guard.guard import Guard
+from lictor.testing import KeywordInputScorer, KeywordStreamScorer
+from lictor.types import Message, Policy
 
 from .small import ALL_OF_Q1, arena, contest, conversation, hand_in, player, turn
 
@@ -202,6 +205,18 @@ def test_replay_shows_what_each_part_of_a_guard_does(tmp_path: Path) -> None:
     assert found["input"][0].value == 0.5
     with pytest.raises(UsageError, match="take apart"):
         parts_of(None)
+
+
+def test_a_cascade_is_also_taken_apart() -> None:
+    """Where the prompt's score counts in the answer's, an ablation shows both stages without that."""
+    policy = Policy(input_threshold=20, output_threshold=20, prompt_weight=1.5)
+    cascade = Guard(KeywordInputScorer("odd"), KeywordStreamScorer("halt"), policy)
+    odd = (Message("user", "an odd request"), Message("assistant", "one halt halt halt"))
+
+    verdicts = {name: one.check(odd).action for name, one in parts_of(cascade).items() if isinstance(one, Guard)}
+
+    assert verdicts["both apart"] == "allow"
+    assert verdicts["both"] == "block"
 
 
 def test_successes_become_examples_of_those_who_consent(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import httpx2 as httpx
 import pytest
 
 from lictor.arena.arena import Arena
+from lictor.arena.contest import Payout
 from lictor.arena.people import invite
 from lictor.arena.store import Store
 
@@ -220,6 +221,8 @@ def test_an_organiser_runs_the_arena(levels: tuple[Place, Arena]) -> None:
     host.post("/host/phase", phase="paused", reason="lunch")
 
     assert "a fair retelling" in shown.text
+    assert "How is the emberglass pot charged?" in host.get("/host")
+    assert "set this verdict by hand" in ada.get(f"/submissions/{name}")
     assert "Passed" in ada.get(f"/submissions/{name}")
     assert ada.post(f"/talks/{talk}", text="hello").status_code == 409
     audit = host.get("/host/audit")
@@ -264,3 +267,16 @@ def test_too_long_and_broken_forms_are_turned_away(levels: tuple[Place, Arena]) 
     assert ada.http.post("/talks", content=b"\xff\xfe=\x80").status_code == 400
     assert ada.post(f"/talks/{talk}", text="").status_code == 422
     assert ada.http.get("/talks/%00%27").status_code == 404
+
+
+def test_players_read_what_a_report_earns(tmp_path: Path) -> None:
+    """A bounty says what it pays on its first page, and a graded report says what it came to."""
+    made = arena(tmp_path, payout=Payout(most=100, unit="marks"))
+    with served(made.store, lambda _: made) as place:
+        ada = Browser(place)
+        ada.join("Ada")
+        talk = ada.talk()
+        ada.say(talk, "How is the pot charged?")
+
+        assert "50 marks for 1 passed, in equal steps up to 100 for all 2" in ada.get("/")
+        assert "earns 52.5 marks, if it is the best one" in ada.submit(talk, q1=ALL_OF_Q1)

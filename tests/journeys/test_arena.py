@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from lictor.arena import events as e
@@ -31,6 +32,7 @@ def test_an_unguarded_arena_is_won_and_says_so(tmp_path: Path) -> None:
     made = lictor("create", database, "--title", "Journey", "--guard", "", "--open", "--payout", "100")
     assert "10 questions" in made
     assert "/join?invitation=" in lictor("invite", database, "-n", "2")
+    assert len(json.loads(lictor("invite", database, "-n", "2", "--json"))["invitations"]) == 2
     store = Store(database)
     store.change("cli", lambda s: set_phase(s, "open"))
     arena = assemble(store)
@@ -54,11 +56,18 @@ def test_an_unguarded_arena_is_won_and_says_so(tmp_path: Path) -> None:
     assert figures["universal/full"] == 1
     assert (tmp_path / "report" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "0 changed" in lictor("regrade", database, "--run", "again")
-    lictor("backup", database, str(tmp_path / "b.gz"))
-    lictor("restore", str(tmp_path / "copy.db"), str(tmp_path / "b.gz"))
+    kept = json.loads(lictor("backup", database, str(tmp_path / "b.gz"), "--json"))["rows"]
+    assert json.loads(lictor("restore", str(tmp_path / "copy.db"), str(tmp_path / "b.gz"), "--json"))["rows"] == kept
     assert "none altered" in lictor("verify", str(tmp_path / "copy.db"))
-    lictor("erase", database, "Ada")
+    assert json.loads(lictor("erase", database, "Ada", "--json")) == {"erased": "Ada"}
     assert store.words(e.words("s", "q1")) == ""
+
+
+def test_every_command_speaks_json() -> None:
+    """Whatever an arena is told to do, a program can read what came of it; serving says nothing."""
+    verbs = [verb for verb in get_command(app).commands["arena"].commands.values() if verb.name != "serve"]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType] -- a group, whose commands typer does not type
+
+    assert [verb.name for verb in verbs if "--json" not in [o for p in verb.params for o in p.opts]] == []
 
 
 def test_wrong_use_is_told() -> None:

@@ -5,6 +5,7 @@ In: a store, and the folders its contest names. Out: an `Arena`. The only module
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from lictor.types import ChatModel, StreamingGuard
 
 LoadModel = Callable[[str], ChatModel]
 RUBRICS = "rubrics.json"
+PROMPT_TOKENS = 384
+"""Tokens of prompts read in one pass, padding included: with more, short ones are padded to the length of long ones."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ def _load_guard(folder: str) -> tuple[StreamingGuard | None, str]:
 
     loaded = Guard.load(folder)
     prompts = loaded.input_scorer
-    guard = together(loaded, score_batch, prompts.score_many if isinstance(prompts, PromptScorer) else None)
+    at_once = partial(prompts.score_many, batch_tokens=PROMPT_TOKENS) if isinstance(prompts, PromptScorer) else None
+    guard = together(loaded, score_batch, at_once)
     return guard, guard.version
 
 

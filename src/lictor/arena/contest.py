@@ -84,6 +84,17 @@ class Payout(Setting):
         earned = self.most * (passed - self.pays_from + 1) / steps * self.strong_multiplier**strong
         return round(min(earned, self.ceiling) if self.ceiling else earned, 2)
 
+    def rule(self, questions: int) -> str:
+        """What a report earns, in words for players; empty where nothing is paid."""
+        if not self.most:
+            return ""
+        first = self.amount(self.pays_from, 0, questions)
+        rule = f"Your best report is paid: {first:g} {self.unit} for {self.pays_from} passed"
+        rule += f", in equal steps up to {self.most:g} for all {questions}" if questions > self.pays_from else ""
+        if self.strong_multiplier > 1:
+            rule += f"; each answer with three quarters of the detail multiplies it by {self.strong_multiplier:g}"
+        return rule + (f", up to {self.ceiling:g}." if self.ceiling else ".")
+
 
 class Asked(Setting):
     """One target question as players see it."""

@@ -11,6 +11,7 @@ Cites: CC1 App. 8 (ablation of components on sampled red-team prompts, half-deta
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -54,7 +55,9 @@ class _Said(NamedTuple):
 
 
 def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
-    """The guard's ablations: none of it, either stage alone, both without views, and all of it.
+    """The guard's ablations: none of it, either stage alone, both apart, both without views, and all of it.
+
+    Apart, the answer's score knows nothing of the prompt's; together they make the cascade.
 
     Raises:
         UsageError: It is not a guard whose stages are known.
@@ -66,6 +69,9 @@ def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
         found["input"] = Guard(guard.input_scorer, None, guard.policy, views=guard.views)
     if guard.stream_scorer is not None:
         found["output"] = Guard(None, guard.stream_scorer, guard.policy, views=guard.views)
+    if guard.policy.prompt_weight and len(found) == len(("none", "input", "output")):
+        apart = replace(guard.policy, prompt_weight=0.0)
+        found["both apart"] = Guard(guard.input_scorer, guard.stream_scorer, apart, views=guard.views)
     if guard.views:
         found["both without views"] = Guard(guard.input_scorer, guard.stream_scorer, guard.policy, views={})
     return found | {"both": guard}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Database = Annotated[str, typer.Argument(help="SQLite file, or the address of a PostgreSQL database.")]
 Verb = Callable[..., None]
+INVITATION = "/join?invitation="
 
 
 def build(wrap: Callable[[Verb], Verb]) -> typer.Typer:
@@ -45,6 +46,7 @@ def create(  # noqa: PLR0917 - options by name
     everybody: Annotated[bool, typer.Option("--open", help="Everybody may sign up.")] = False,
     system: Annotated[bool, typer.Option("--system-prompt", help="Players may write a system prompt.")] = False,
     most: Annotated[float, typer.Option("--payout", min=0, help="What a report of all questions earns.")] = 0.0,
+    as_json: JsonOption = False,
 ) -> None:
     """Set an arena up, and print an invitation for its first organiser."""
     from lictor.arena.arena import set_up
@@ -73,8 +75,13 @@ def create(  # noqa: PLR0917 - options by name
     )
     store = _store(database)
     store.change("cli", lambda s: decide(s, contest))
+    link = INVITATION + invite(store, role="organiser", label="first", actor="cli")
+    if as_json:
+        say_json({**contest.model_dump(mode="json"), "invitation": link})
+        return
     say(f"{contest.title}: {contest.mode}, {len(contest.questions)} questions, graded by {contest.grader}")
-    say(f"organiser's invitation: /join?invitation={invite(store, role='organiser', label='first', actor='cli')}")
+    say(f"organiser's invitation: {link}")
+    say(f"next: lictor arena serve {store.shown.removeprefix('sqlite:///')}")
 
 
 def serve(  # noqa: PLR0917 - options by name
@@ -106,37 +113,56 @@ def invite(
     role: Annotated[str, typer.Option("--role", help="player or organiser.")] = "player",
     label: Annotated[str, typer.Option("--for", help="A note to yourself.")] = "",
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many.")] = 1,
+    as_json: JsonOption = False,
 ) -> None:
     """Print invitations, each for one person; they are shown this once."""
     from lictor.arena.people import invite as make
     from lictor.cli.arena_options import read_role
 
     store = _store(database)
-    for _ in range(count):
-        say(f"/join?invitation={make(store, role=read_role(role), label=label, actor='cli')}")
+    as_role = read_role(role)
+    links = [INVITATION + make(store, role=as_role, label=label, actor="cli") for _ in range(count)]
+    if as_json:
+        say_json({"role": role, "invitations": links})
+        return
+    for link in links:
+        say(link)
 
 
-def backup(database: Database, file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+def backup(
+    database: Database,
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    as_json: JsonOption = False,
+) -> None:
     """Write everything but sessions into one file; the arena may be played meanwhile."""
     from lictor.arena.backup import backup as write
 
-    say(f"{write(_store(database), file)} rows in {file}")
+    rows = write(_store(database), file)
+    say_json({"rows": rows, "file": file}) if as_json else say(f"{rows} rows in {file}")
 
 
-def restore(database: Database, file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")]) -> None:
+def restore(
+    database: Database,
+    file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")],
+    as_json: JsonOption = False,
+) -> None:
     """Put a backup into an empty database, of whichever kind."""
     from lictor.arena.backup import restore as read
 
-    say(f"{read(_store(database), file)} rows from {file}")
+    rows = read(_store(database), file)
+    say_json({"rows": rows, "file": file}) if as_json else say(f"{rows} rows from {file}")
 
 
-def verify(database: Database) -> None:
+def verify(database: Database, as_json: JsonOption = False) -> None:
     """Check every line of the log against its chain."""
-    say(f"{_store(database).verify()} lines, none altered")
+    lines = _store(database).verify()
+    say_json({"lines": lines, "altered": 0}) if as_json else say(f"{lines} lines, none altered")
 
 
 def erase(
-    database: Database, name: Annotated[str, typer.Argument(help="The player's name on the leaderboard.")]
+    database: Database,
+    name: Annotated[str, typer.Argument(help="The player's name on the leaderboard.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Erase a player's account and words; what their attempts came to stays."""
     from lictor.arena.people import erase_person
@@ -144,7 +170,7 @@ def erase(
 
     store = _store(database)
     erase_person(store, find_person(store, name), actor="cli")
-    say(f"{name}: erased")
+    say_json({"erased": name}) if as_json else say(f"{name}: erased")
 
 
 def regrade(  # noqa: PLR0917 - options by name
@@ -179,7 +205,7 @@ def regrade(  # noqa: PLR0917 - options by name
         say_table(("submission", "question", "before", "after", "verdict before", "after"), table)
 
 
-def rubric(
+def rubric(  # noqa: PLR0917 - options by name
     folder: Annotated[Path, typer.Argument(help="Folder with questions.yaml; rubrics.json is written beside it.")],
     judge: Annotated[str, typer.Option("--judge", help="Chat model that makes the rubrics.")],
     answers: Annotated[
@@ -189,6 +215,7 @@ def rubric(
         str, typer.Option("--model", help="Chat model without a guard that complies; asked where there are no answers.")
     ] = "",
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="Answers of it to each question.")] = 5,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the rubrics a judge grades by from unguarded answers; questions that have one are passed over."""
     from lictor.arena.arena import RUBRICS
@@ -212,7 +239,16 @@ def rubric(
             raise UsageError(f"{answers}: expected answers to question {question.id!r}, found none")
         made[question.id] = build_rubric(by, question.text, found)
         write_rubrics(path, made)
-        say(f"{question.id}: {len(made[question.id].points)} points, {made[question.id].covered:.1f} in an answer")
+        if not as_json:
+            say(f"{question.id}: {len(made[question.id].points)} points, {made[question.id].covered:.1f} in an answer")
+    if as_json:
+        say_json(
+            {
+                "file": path,
+                "rubrics": {name: {"points": len(r.points), "covered": r.covered} for name, r in made.items()},
+            }
+        )
+        return
     say(f"{len(made)} rubrics in {path}")
 
 
@@ -300,6 +336,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="The dataset's folder; made, or replaced.")],
     constitution: Annotated[Path, typer.Option("--constitution", "-c", help="Whose labels these are.")],
     answers: Annotated[bool, typer.Option("--answers", help="Also what was delivered, with label 1.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the successes of players who consent as a dataset, each once."""
     from lictor.arena.arena import assemble
@@ -314,7 +351,7 @@ def export(
     if not found:
         raise DataError("expected a success of a player who consents to training, this arena has none")
     write_dataset(folder, found, key=fingerprint([example.id for example in found]))
-    say(f"{len(found)} examples in {folder}")
+    say_json({"examples": len(found), "folder": folder}) if as_json else say(f"{len(found)} examples in {folder}")
 
 
 def _store(database: str) -> "Store":

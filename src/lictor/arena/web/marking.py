@@ -13,7 +13,7 @@ from lictor.arena.regrading import changes, runs
 from lictor.arena.rounds import Declined, review
 from lictor.arena.state import State, Submission
 from lictor.arena.statistics import measure
-from lictor.arena.web.play import Row, marks_of, row_of
+from lictor.arena.web.play import Row, earned_by, marks_of, row_of
 from lictor.arena.web.visit import Visit
 
 CHANGING = ("created", "limits", "questions", "joined", "opened", "submitted", "graded", "reviewed")
@@ -40,6 +40,7 @@ def show_submission(visit: Visit) -> Response:
         submission=submission,
         marks=marks_of(visit, submission),
         is_host=True,
+        earned=earned_by(visit, submission),
         strategy="\n".join(text for text in said.values() if text),
         who=names(visit.store).get(sent.player, "erased"),
     )

@@ -223,7 +223,15 @@ def show_submission(visit: Visit) -> Response:
         mark._replace(asked=f"A question of a later level ({mark.question})") if mark.question in hidden else mark
         for mark in marks_of(visit, submission)
     ]
-    return visit.render("submission.html", submission=submission, marks=marks, is_host=False)
+    return visit.render(
+        "submission.html", submission=submission, marks=marks, is_host=False, earned=earned_by(visit, submission)
+    )
+
+
+def earned_by(visit: Visit, submission: Submission) -> float:
+    """What a bounty report earns, once all of it is graded; 0 elsewhere."""
+    came_to = visit.store.read(lambda s: result(s, submission))
+    return came_to.amount if came_to.is_final and submission.sent.form == "report" else 0.0
 
 
 def marks_of(visit: Visit, submission: Submission) -> list[Mark]:
