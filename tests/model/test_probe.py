@@ -117,7 +117,7 @@ def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
         for word, label in (("a restricted", 1), ("an allowed", 0))
     ]
     reader = AnswerReader(model, (1, 2, 3, 4))
-    config = ProbeConfig(epochs=8, batch_tokens=200)
+    config = ProbeConfig(epochs=8, batch_tokens=200, learning_rate=5e-3)
 
     first, again = (train_probe(reader, answers[:32], answers[32:], config, _quiet) for _ in range(2))
 

@@ -19,7 +19,7 @@ from lictor.testing import KeywordInputScorer, KeywordStreamScorer
 from lictor.testing.upstreams import LEAK, FakeUpstream, running
 from lictor.types import Policy
 
-POLICY = Policy(input_threshold=0.0, output_threshold=0.0)
+POLICY = Policy(input_threshold=0.0, output_threshold=0.0, warmup=(4, 8))
 
 
 @dataclass(frozen=True)

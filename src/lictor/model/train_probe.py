@@ -30,9 +30,9 @@ Progress = Callable[[str, int, int, float], None]
 class ProbeConfig:
     """How a probe is trained."""
 
-    epochs: int = 20
+    epochs: int = 6
     batch_tokens: int = 4096
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-4
     weight_decay: float = 0.1
     seed: int = 0
 

@@ -60,7 +60,7 @@ class ProbeSettings:
     precision: Precision = "auto"
     layers: tuple[int, ...] = ()
     """Counted from 1; none: all."""
-    budget_tokens: int = 120_000
+    budget_tokens: int = 60_000
     """Most answer tokens; those of disguised copies are left out first."""
     memory_bytes: int = 6_000_000_000
     """Most memory that activations take while it is trained; where they would take more, fewer tokens."""
