@@ -93,9 +93,9 @@ def overhead(pairs: Sequence[tuple[float, float, int]], generator: str) -> list[
     plain, guarded, tokens = (np.asarray(column) for column in zip(*pairs, strict=True))
     name = f"observer/beside_{generator}"
     return [
-        _median(f"{name}/added_wall_clock", guarded / plain - 1, "share"),
-        _median(f"{name}/added_per_token", 1e3 * (guarded - plain) / tokens, "ms"),
-        _median(f"{name}/unguarded_per_token", 1e3 * plain / tokens, "ms"),
+        median(f"{name}/added_wall_clock", guarded / plain - 1, "share"),
+        median(f"{name}/added_per_token", 1e3 * (guarded - plain) / tokens, "ms"),
+        median(f"{name}/unguarded_per_token", 1e3 * plain / tokens, "ms"),
     ]
 
 
@@ -107,8 +107,8 @@ def cost_by_length(guard: PlainGuard, repeats: int) -> list[Figure]:
     while len(encode(guard.stream_scorer.tokenizer, text)) < max(LENGTHS) + WINDOW:
         text += " " + text
     spent = np.asarray([[*_windows(guard, text)] for _ in range(repeats)])  # (repeats, lengths)
-    figures = [_median(f"observer/cost_at_{n}", spent[:, at], "ms") for at, n in enumerate(LENGTHS)]
-    return [*figures, _median("observer/cost_at_4096_over_128", spent[:, -1] / spent[:, 0], "ratio")]
+    figures = [median(f"observer/cost_at_{n}", spent[:, at], "ms") for at, n in enumerate(LENGTHS)]
+    return [*figures, median("observer/cost_at_4096_over_128", spent[:, -1] / spent[:, 0], "ratio")]
 
 
 def _windows(guard: PlainGuard, text: str) -> Iterator[float]:
@@ -136,7 +136,8 @@ def _guarded(guard: PlainGuard, model: ChatModel, asked: tuple[Message, ...], sa
         yield getattr(event, "text", "")
 
 
-def _median(name: str, values: np.ndarray, unit: str) -> Figure:
+def median(name: str, values: np.ndarray, unit: str) -> Figure:
+    """The median of some values, and its bootstrapped interval."""
     found = bootstrap((values,), np.median, confidence_level=0.95, rng=np.random.default_rng(0)).confidence_interval
     return Figure(name, float(np.median(values)), float(found.low), float(found.high), values.size, unit)
 
