@@ -1,7 +1,7 @@
 """Measure what a probe on its own activations adds to a model that writes.
 
-In: a guard folder made by `lictor probe`. Out: figures in docs/results.json: wall-clock of a stream that the probe reads
-over the same stream unread (paired, in turn), of one that is guarded by it, and the probe's share of the arithmetic.
+In: a guard folder made by `lictor probe`. Out: figures in docs/results.json: wall-clock of a stream that the probe
+reads over the same stream unread (paired, in turn), and the probe's share of the arithmetic.
 
     python benchmarks/probing.py demo/probe
 """
@@ -65,7 +65,7 @@ def paired(streams: dict[str, Stream], tokens: int, rounds: int) -> dict[str, np
 def added(model: LocalModel, seconds: dict[str, np.ndarray]) -> Sequence[Figure]:
     """What reading adds to each token, as a share and in milliseconds."""
     plain, read = seconds["plain"], seconds["read"]
-    name = f"probing/on_{model.name.split('#')[0].removeprefix('pypi:')}"
+    name = _on(model)
     return [
         median(f"{name}/added_wall_clock", read / plain - 1, "share"),
         median(f"{name}/added_per_token", 1e3 * (read - plain), "ms"),
@@ -77,7 +77,11 @@ def share_of_arithmetic(model: LocalModel, scorer: ProbeScorer) -> Figure:
     """Multiplications of the probe over those of the model, a token."""
     weights = sum(p.numel() for p in model.lm.parameters())
     share = len(scorer.reader.layers) * scorer.reader.hidden_size / weights
-    return Figure(f"probing/on_{model.name.split('#')[0].removeprefix('pypi:')}/added_flops", *[share] * 3, 1, "share")
+    return Figure(f"{_on(model)}/added_flops", share, share, share, 1, "share")
+
+
+def _on(model: LocalModel) -> str:
+    return f"probing/on_{model.name.split('#')[0].removeprefix('pypi:')}"
 
 
 def _read(model: LocalModel, scorer: ProbeScorer) -> Stream:

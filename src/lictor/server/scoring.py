@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 
 from lictor.errors import ScoringError
 from lictor.guard.tokens import encode
-from lictor.types import Conversation, ScoreRequest, ScoringSession, StreamScorer
+from lictor.types import Conversation, Message, ScoreRequest, ScoringSession, StreamScorer
 
 T = TypeVar("T")
 Scores = Sequence[float] | Exception
@@ -67,9 +67,10 @@ def time_trial(scoring: "ScoringThread", scorer: StreamScorer, tokens: int) -> f
     Raises:
         ScoringError: The scorer failed.
     """
-    ids = tuple(token.id for token in encode(scorer.tokenizer, "of the "))
+    said = "of the "
+    ids = tuple(token.id for token in encode(scorer.tokenizer, said))
     request = ScoreRequest(None, (ids * tokens)[:tokens])
-    readers = [Reader(scorer, ()) for _ in range(TRIAL)]
+    readers = [Reader(scorer, (Message("user", said),)) for _ in range(TRIAL)]
 
     def read() -> float:
         began = time.monotonic()
