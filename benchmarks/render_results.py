@@ -47,8 +47,12 @@ NOTES = {
     ),
     "serving": (
         "Upstream, server and client share two cores without matrix instructions; the upstream paces 25 words a second "
-        "and stream. About 180 guarded words a second are what they carry: up to 7 such streams keep their pace, more "
-        "wait for one another. Cut short are answers that the server gave up after its limits of time."
+        "and stream. A stream the server has no room for is told so (HTTP 429) and comes back until it is taken; its "
+        "times count from then. `refused` counts such streams, `at_once` those under way together at most."
+    ),
+    "probing": (
+        "The share of arithmetic counts multiplications with weights, a token. Text comes a token later than unread: "
+        "activations of a token are those of the pass that makes the next one."
     ),
     "first_run": (
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "
