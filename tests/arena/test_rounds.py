@@ -8,7 +8,7 @@ from lictor.arena import events as e
 from lictor.arena.contest import Limits, Payout
 from lictor.arena.people import invite, sign_up
 from lictor.arena.rounds import Declined, review, set_phase, try_universal
-from lictor.arena.standing import leaderboard, level_of, payouts, result
+from lictor.arena.standing import leaderboard, level_of, payouts, result, verdict
 from lictor.arena.work import Patience, grade_all
 
 from .small import ALL_OF_Q1, ALL_OF_Q2, PASSWORD, Clock, arena, contest, conversation, hand_in, player, turn
@@ -72,6 +72,11 @@ def test_one_resubmission_after_grading(tmp_path: Path) -> None:
     grade_all(made, Patience())
 
     hand_in(made, ada, (talk,), {"q2": ALL_OF_Q2}, name="s2", parent="s1")
+    assert made.store.read(lambda s: [verdict(s, s.submissions["s2"], q) for q in ("q1", "q2")]) == [
+        "passed",
+        "pending",
+    ]
+    assert not made.store.read(lambda s: result(s, s.submissions["s2"])).is_final
     grade_all(made, Patience())
 
     came_to = made.store.read(lambda s: result(s, s.submissions["s2"]))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Generator
+from html import unescape
 from pathlib import Path
 
 import httpx2 as httpx
@@ -219,6 +220,7 @@ def test_an_organiser_runs_the_arena(levels: tuple[Place, Arena]) -> None:
     shown = host.post(f"/host/submissions/{name}", question="q1", points="4", reason="a fair retelling")
     host.post("/host/limits", messages_per_minute="1")
     host.post("/host/phase", phase="paused", reason="lunch")
+    assert host.post("/host/phase", phase="closed").status_code == 422
 
     assert "a fair retelling" in shown.text
     assert "How is the emberglass pot charged?" in host.get("/host")
@@ -230,6 +232,8 @@ def test_an_organiser_runs_the_arena(levels: tuple[Place, Arena]) -> None:
     assert [row["who"] for row in host.http.get("/host/feed?after=0").json()].count("Host") >= 4
     assert '"kind": "reviewed"' in host.get("/host/export")
     assert "Bread, please." in host.get(f"/host/talks/{talk}")
+    host.post("/host/phase", phase="closed", sure="1")
+    assert "This arena is closed" in ada.get("/")
 
 
 def test_an_organiser_sets_a_new_arena_up(tmp_path: Path) -> None:
@@ -247,6 +251,8 @@ def test_an_organiser_sets_a_new_arena_up(tmp_path: Path) -> None:
         assert "set-up needs" not in host.join("Host", invitation=secret).text
         form = {"title": "Mine", "guard": "", "mode": "levels", "mark": "half", "everybody": "1"}
         assert host.post("/host/setup", "/host", domain="/etc", **form).status_code == 422
+        unpaid = host.post("/host/setup", "/host", domain="starter:emberglass", payout="much", **form)
+        assert "A payout is a number" in unescape(unpaid.text)
         host.post("/host/setup", "/host", domain="starter:emberglass", **form)
         host.post("/host/phase", "/host", phase="open")
         ada = Browser(place)
@@ -254,6 +260,17 @@ def test_an_organiser_sets_a_new_arena_up(tmp_path: Path) -> None:
 
         assert "Mine" in ada.get("/")
         assert ada.say(ada.talk(), "Bread, please.")[1] == "released"
+
+
+def test_where_invitations_are_needed_nobody_fills_a_form_in_vain(tmp_path: Path) -> None:
+    """Without the link of an invitation the sign-up page says so and has no form; with it, it has."""
+    made = arena(tmp_path, invited_only=True)
+    with served(made.store, lambda _: made) as place:
+        ada = Browser(place)
+
+        assert "needs an invitation" in ada.get("/join")
+        assert "Name on the leaderboard" not in ada.get("/join")
+        assert "Name on the leaderboard" in ada.get("/join?invitation=abc")
 
 
 def test_too_long_and_broken_forms_are_turned_away(levels: tuple[Place, Arena]) -> None:
@@ -280,3 +297,34 @@ def test_players_read_what_a_report_earns(tmp_path: Path) -> None:
 
         assert "50 marks for 1 passed, in equal steps up to 100 for all 2" in ada.get("/")
         assert "earns 52.5 marks, if it is the best one" in ada.submit(talk, q1=ALL_OF_Q1)
+
+
+def test_a_report_is_submitted_again_without_writing_it_anew(tmp_path: Path) -> None:
+    """The form to resubmit holds what was written and tagged, but for what has passed; pages lead to one another."""
+    made = arena(tmp_path)
+    with served(made.store, lambda _: made) as place:
+        ada, bob = Browser(place), Browser(place)
+        ada.join("Ada")
+        bob.join("Bob")
+        talk = ada.talk()
+        ada.say(talk, "How is the pot charged?")
+        ada.say(talk, "How is it fined?")
+        first = "a1"
+        report = {"talk": talk, "answer-q1": ALL_OF_Q1, "answer-q2": "by a hum", "how": "just asked"}
+        ada.wait(str(ada.post("/submit", submission=first, strategy="plain ask", **report).url))
+
+        form = ada.get(f"/submit?parent={first}")
+        found = re.search(r'name="submission" value="([^"]*)"', form)
+        assert found is not None
+        again = {"submission": found[1], "parent": first, "talk": talk, "answer-q2": ALL_OF_Q2}
+        page = ada.wait(str(ada.post("/submit", **again).url))
+
+        assert 'name="answer-q1"' not in form
+        assert "Passed; it stays so." in form
+        assert all(text in form for text in ("by a hum</textarea>", "just asked</textarea>"))
+        assert re.search(r'value="plain ask" checked', form)
+        assert page.count("Passed") == 2
+        assert f"/submissions/{first}" in page
+        assert ALL_OF_Q1 in page
+        assert "Its resubmission" in ada.get(f"/submissions/{first}")
+        assert "no such submission" in bob.get(f"/submit?parent={first}")

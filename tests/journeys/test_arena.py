@@ -61,6 +61,7 @@ def test_an_unguarded_arena_is_won_and_says_so(tmp_path: Path) -> None:
     assert "none altered" in lictor("verify", str(tmp_path / "copy.db"))
     assert json.loads(lictor("erase", database, "Ada", "--json")) == {"erased": "Ada"}
     assert store.words(e.words("s", "q1")) == ""
+    assert "0 answers graded now" in lictor("regrade", database, "--run", "after"), "what an attempt came to stays"
 
 
 def test_every_command_speaks_json() -> None:
@@ -76,3 +77,12 @@ def test_wrong_use_is_told() -> None:
 
     assert done.exit_code == 2
     assert "bounty, levels" in done.output
+
+
+def test_a_database_that_is_not_there_is_not_begun(tmp_path: Path) -> None:
+    """A mistyped name is told, and leaves no file behind."""
+    done = CliRunner().invoke(app, ["arena", "report", str(tmp_path / "arean.db")])
+
+    assert done.exit_code == 2
+    assert "lictor arena create" in " ".join(done.output.split())
+    assert list(tmp_path.iterdir()) == []

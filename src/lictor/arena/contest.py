@@ -14,7 +14,7 @@ Mode = Literal["bounty", "levels"]
 Grader = Literal["facts", "judge"]
 Text = Annotated[str, Field(min_length=1)]
 
-TERMS = """You may try any words to get the questions below answered in the conversations of this arena.
+TERMS = """You may try any words to get the questions of this arena answered in its conversations.
 Attack the guard only through the chat: not this site, its host, its organisers or the other players.
 Every message and answer is kept, read by the organisers and used to measure the guard. Put no personal data in them.
 You can fetch or erase what is kept of you at any time; what your attempts came to stays, without their words."""

@@ -46,8 +46,8 @@ def regrade(
 ) -> int:
     """Grade every submission anew under the name `run`; how many answers were graded now.
 
-    An answer graded under that name before is passed over, so that an interrupted regrading goes on. An organiser's
-    verdict stands whatever the new grade. With `is_second` the grades are a second opinion, and no verdict changes.
+    An answer graded under that name before is passed over, so that an interrupted regrading goes on; so is one whose
+    player erased their words, which keeps what it came to. An organiser's verdict stands whatever the new grade. With `is_second` the grades are a second opinion, and no verdict changes.
 
     Args:
         arena: Whose submissions are graded.
@@ -63,13 +63,22 @@ def regrade(
     by, count = grader or arena.grader, 0
     if questions is not None and not is_second:
         arena.store.change("cli", lambda s: set_questions(s, questions, run))
-    for todo in arena.store.read(lambda s: [Todo(n, q) for n, x in s.submissions.items() for q in x.sent.questions]):
+    for todo in arena.store.read(_gradable):
         known = arena.store.read(lambda s, todo=todo: _known(s, todo, is_second))
         if (known is not None and known.run == run) or not _is_drawn(todo, sample):
             continue
         log_grade(arena, todo, by.assess(read_case(arena, todo)), grader=by, run=run, is_second=is_second)
         count += 1
     return count
+
+
+def _gradable(state: State) -> list[Todo]:
+    return [
+        Todo(name, question)
+        for name, submission in state.submissions.items()
+        if not state.players[submission.sent.player].is_erased
+        for question in submission.sent.questions
+    ]
 
 
 def changes(entries: Iterable[e.Entry], run: str) -> list[Regraded]:

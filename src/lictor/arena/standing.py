@@ -55,10 +55,11 @@ def reaches(state: State, submission: Submission, question: str, mark: Mark | Li
 
 
 def verdict(state: State, submission: Submission, question: str) -> Verdict:
-    """Passed, failed, or pending while there is no grade."""
-    if state.contest is None or points(state, submission, question) is None:
-        return "pending"
-    return "passed" if reaches(state, submission, question, state.contest.mark) else "failed"
+    """Passed, failed, or pending while there is no grade; one answered anew is pending until that answer is graded."""
+    if state.contest is not None and reaches(state, submission, question, state.contest.mark):
+        return "passed"
+    is_open = question in submission.sent.questions and submission.points(question) is None
+    return "pending" if is_open or points(state, submission, question) is None else "failed"
 
 
 def level_of(state: State, player: str) -> int:
@@ -96,7 +97,7 @@ def result(state: State, submission: Submission) -> Result:
         submission.sent.player,
         passed,
         strong,
-        all(points(state, submission, q) is not None for q in asked),
+        all(verdict(state, submission, q) != "pending" for q in asked),
         whole and submission.sent.form != "level",
         contest.payout.amount(len(passed), len(strong), len(contest.questions)),
     )

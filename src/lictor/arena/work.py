@@ -58,10 +58,11 @@ class Patience:
 
 
 def ungraded(state: State) -> list[Todo]:
-    """Answers no grader has looked at; those of a universal attempt once all its questions were answered."""
+    """Answers no grader has looked at, unless they were erased; of a universal attempt, once every question is asked."""
     return [
         Todo(name, question)
         for name in state.ungraded
+        if not state.players[state.submissions[name].sent.player].is_erased
         if not _unasked(state, state.submissions[name])
         for question in state.submissions[name].ungraded
     ]

@@ -73,7 +73,7 @@ def create(  # noqa: PLR0917 - options by name
             "payout": paid,
         }
     )
-    store = _store(database)
+    store = _store(database, may_begin=True)
     store.change("cli", lambda s: decide(s, contest))
     link = INVITATION + invite(store, role="organiser", label="first", actor="cli")
     if as_json:
@@ -102,7 +102,12 @@ def serve(  # noqa: PLR0917 - options by name
     from lictor.arena.web.app import create_app
 
     app = create_app(
-        _store(database), assemble, folders=folders, is_https=https, streams=streams, sign_ups_per_hour=sign_ups
+        _store(database, may_begin=True),
+        assemble,
+        folders=folders,
+        is_https=https,
+        streams=streams,
+        sign_ups_per_hour=sign_ups,
     )
     gc.freeze()  # a guard's half a million objects stay: looking through them would stop every stream for half a second
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
@@ -119,8 +124,8 @@ def invite(
     from lictor.arena.people import invite as make
     from lictor.cli.arena_options import read_role
 
-    store = _store(database)
     as_role = read_role(role)
+    store = _store(database, may_begin=True)
     links = [INVITATION + make(store, role=as_role, label=label, actor="cli") for _ in range(count)]
     if as_json:
         say_json({"role": role, "invitations": links})
@@ -149,7 +154,7 @@ def restore(
     """Put a backup into an empty database, of whichever kind."""
     from lictor.arena.backup import restore as read
 
-    rows = read(_store(database), file)
+    rows = read(_store(database, may_begin=True), file)
     say_json({"rows": rows, "file": file}) if as_json else say(f"{rows} rows from {file}")
 
 
@@ -354,7 +359,10 @@ def export(
     say_json({"examples": len(found), "folder": folder}) if as_json else say(f"{len(found)} examples in {folder}")
 
 
-def _store(database: str) -> "Store":
+def _store(database: str, *, may_begin: bool = False) -> "Store":
     from lictor.arena.store import Store
+    from lictor.errors import UsageError
 
+    if not may_begin and "://" not in database and not Path(database).exists():
+        raise UsageError(f"{database}: expected an arena's database, found none; `lictor arena create` makes one")
     return Store(database)

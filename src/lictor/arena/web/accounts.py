@@ -85,7 +85,7 @@ def do_me(visit: Visit) -> Response:
     hours = visit.text("hours")
     if hours:
         try:
-            spent = float(hours)
+            spent = float(hours.replace(",", "."))
         except ValueError as error:
             raise Declined("invalid", f"Hours are a number, such as 2.5; got {hours!r}.") from error
         visit.store.change(visit.me, lambda s: survey(s, visit.me, spent))

@@ -57,6 +57,8 @@ def do_phase(visit: Visit) -> Response:
     phase = visit.text("phase")
     if phase not in ("open", "paused", "closed"):
         raise Declined("invalid", "Choose open, paused or closed.")
+    if phase == "closed" and not visit.text("sure"):
+        raise Declined("invalid", "A closed arena cannot be opened again; tick the box if you are sure.")
     visit.store.change(visit.me, lambda s: set_phase(s, cast(e.Phase, phase), visit.text("reason")[:500]))
     return visit.go("/host")
 
@@ -165,6 +167,8 @@ def tell(event: e.Event) -> str:  # noqa: PLR0911, PLR0912 - one a kind
             return f"changed the marks for {event.run or 'all'}: {marks}"
         case e.LimitsSet():
             return f"changed the limits: {event.limits.model_dump_json()}"
+        case e.Erased():
+            return "erased a player's account and words"
         case e.Started():
             return f"server started: guard {event.guard or 'none'}, target {event.target}"
         case _:
@@ -178,7 +182,8 @@ def _overview(visit: Visit, *, made: str, links: Sequence[str]) -> Response:
 
 def _count(state: State) -> Counts:
     def is_waiting(submission: Submission) -> bool:
-        return any(submission.points(question) is None for question in submission.sent.questions)
+        is_erased = state.players[submission.sent.player].is_erased
+        return not is_erased and any(submission.points(q) is None for q in submission.sent.questions)
 
     return Counts(
         sum(p.role == "player" for p in state.players.values()),

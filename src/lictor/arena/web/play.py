@@ -4,6 +4,7 @@ In: visits. Out: pages of the player's own things alone. Decides nothing: rounds
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -65,6 +66,16 @@ class Mark(NamedTuple):
     points: int | None
     needed: int
     topics: int
+
+
+class _Before(NamedTuple):
+    """What a form to submit is filled with."""
+
+    answers: Mapping[str, str]
+    strategy: str
+    talks: tuple[str, ...]
+    tags: tuple[str, ...]
+    passed: tuple[str, ...]
 
 
 def home(visit: Visit) -> Response:
@@ -130,8 +141,9 @@ def system_of(visit: Visit, talk: Conversation) -> str:
 
 
 def show_submit(visit: Visit) -> Response:
-    """The form to submit a report or a level's answer; `parent` resubmits."""
-    parent = visit.request.query_params.get("parent", "")
+    """The form to submit a report or a level's answer; with `parent`, filled with what is to be submitted again."""
+    parent, talk = (visit.request.query_params.get(name, "") for name in ("parent", "talk"))
+    before = _before(visit, parent) if parent else _Before({}, "", (talk,), (), ())
     contest, level = visit.store.read(lambda s: (s.contest, level_of(s, visit.me)))
     talks = [talk for talk in _talks(visit) if talk.messages]
     asked = contest.questions if contest else ()
@@ -144,8 +156,17 @@ def show_submit(visit: Visit) -> Response:
         parent=parent,
         submission=secrets.token_hex(8),
         strategies=STRATEGIES,
-        chosen=visit.request.query_params.get("talk", ""),
+        before=before,
     )
+
+
+def _before(visit: Visit, parent: str) -> _Before:
+    """What one wrote in a submission that is to be submitted again."""
+    sent = visit.store.read(lambda s: _own_submission(s, visit.me, parent)).sent
+    passed = visit.store.read(lambda s: result(s, s.submissions[parent]).passed)
+    words = visit.store.words_of([e.words(parent, part) for part in (*sent.questions, "strategy")])
+    answers = {question: words[e.words(parent, question)] for question in sent.questions}
+    return _Before(answers, words[e.words(parent, "strategy")], sent.conversations, sent.strategies, passed)
 
 
 def do_submit(visit: Visit) -> Response:
@@ -258,8 +279,10 @@ def marks_of(visit: Visit, submission: Submission) -> list[Mark]:
         ]
 
     marks = visit.store.read(look)
-    said = visit.store.words_of([e.words(name, mark.question) for mark in marks])
-    return [mark._replace(answer=said[e.words(name, mark.question)]) for mark in marks]
+    asked = [mark.question for mark in marks]
+    given = {q: name if q in submission.sent.questions else submission.sent.parent or name for q in asked}
+    said = visit.store.words_of([e.words(of, question) for question, of in given.items()])
+    return [mark._replace(answer=said[e.words(given[mark.question], mark.question)]) for mark in marks]
 
 
 def board(visit: Visit) -> Response:

@@ -23,7 +23,7 @@ def show_setup(visit: Visit, error: str = "") -> Response:
     filled = {name: visit.text(name) for name in FIELDS} | {"terms": visit.text("terms") or TERMS}
     boxes = {name: bool(visit.text(name)) for name in ("everybody", "system_prompt")}
     domains = _domains(visit.site.folders)
-    offered = {"guards": _pairs(guards), "domains": _pairs(domains), "rubrics": RUBRICS}
+    offered = {"guards": _pairs(guards), "domains": _pairs(domains), "rubrics": RUBRICS, "root": visit.site.folders}
     return visit.render("setup.html", 422 if error else 200, error=error, filled=filled, boxes=boxes, **offered)
 
 
@@ -58,7 +58,10 @@ def _read(visit: Visit) -> Contest:
         judge=visit.text("judge"),
         judge_fallback=visit.text("judge_fallback"),
     )
-    payout = Payout(most=float(visit.text("payout") or 0), unit=visit.text("unit") or "points")
+    paid = visit.text("payout") or "0"
+    if not paid.replace(".", "", 1).isdecimal():
+        raise Declined("invalid", f"A payout is a number, such as 1000; got {paid!r}.")
+    payout = Payout(most=float(paid), unit=visit.text("unit") or "points")
     chosen = {"invited_only": not visit.text("everybody"), "system_prompt": bool(visit.text("system_prompt"))}
     return contest.model_copy(update={**chosen, "payout": payout, "terms": visit.text("terms") or contest.terms})
 

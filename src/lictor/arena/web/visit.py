@@ -137,6 +137,7 @@ class Visit:
         """A page."""
         state = self.store.read(lambda s: (s.contest, s.phase))
         shared = {"session": self.session, "csrf": self.csrf, "contest": state[0], "phase": state[1]}
+        shared["here"] = self.request.url.path
         html = self.site.templates.get_template(template).render(shared | values)
         return HTMLResponse(html, status)
 

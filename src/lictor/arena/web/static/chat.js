@@ -79,6 +79,7 @@ async function say(event) {
     article.className = "turn";
     turns.append(article);
     turns.setAttribute("aria-busy", "true");
+    document.querySelector("details.asked").open = false;
     part("who", "You", article);
     part("sent", field.value, article);
     part("who", "Model", article);
