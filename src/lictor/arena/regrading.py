@@ -47,7 +47,8 @@ def regrade(
     """Grade every submission anew under the name `run`; how many answers were graded now.
 
     An answer graded under that name before is passed over, so that an interrupted regrading goes on; so is one whose
-    player erased their words, which keeps what it came to. An organiser's verdict stands whatever the new grade. With `is_second` the grades are a second opinion, and no verdict changes.
+    player erased their words, which keeps what it came to. An organiser's verdict stands whatever the new grade. With
+    `is_second` the grades are a second opinion, and no verdict changes.
 
     Args:
         arena: Whose submissions are graded.

@@ -58,7 +58,7 @@ class Patience:
 
 
 def ungraded(state: State) -> list[Todo]:
-    """Answers no grader has looked at, unless they were erased; of a universal attempt, once every question is asked."""
+    """Answers no grader has looked at, unless they were erased; of a universal attempt, once all of it is asked."""
     return [
         Todo(name, question)
         for name in state.ungraded
