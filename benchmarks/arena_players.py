@@ -99,7 +99,7 @@ class Crowd:
         self._started = time.monotonic()
         for player in players:
             self._waiting.put(player)
-        self._rounds = 0
+        self.rounds = 0
 
     def progress(self) -> float:
         """Share of the chats that were had, or of the time that is up, whichever is more."""
@@ -107,8 +107,8 @@ class Crowd:
         return max(begun / self._chats, (time.monotonic() - self._started) / self._seconds)
 
     def is_over(self) -> bool:
-        """Whether every player had a round, and there were enough chats or the time is up."""
-        return self.progress() >= 1 and self._rounds >= len(self._players)
+        """Whether there were enough chats, or the time is up."""
+        return self.progress() >= 1
 
     def play(self, at_once: int) -> None:
         """Play until it is over."""
@@ -121,7 +121,7 @@ class Crowd:
     def _connection(self) -> None:
         while not self.is_over():
             player = self._waiting.get()
-            self._rounds += 1
+            self.rounds += 1
             try:
                 if not player.csrf:
                     player.join()
@@ -137,18 +137,21 @@ class Sitting:
 
     seconds: float
     kills: int
+    rounds: int
+    """How often a player's turn came; the next sitting begins with whose turn is next."""
     messages: int = 0
     checked: int = 0
     """What players were shown or told, and was looked for in the database."""
     lost: int = 0
 
 
-def all_sittings(database: Path, last: Sitting) -> list[Sitting]:
+def sittings_of(database: Path, last: Sitting | None = None) -> list[Sitting]:
     """All sittings on a database; `last` is noted beside it."""
     notes = database.with_suffix(".sittings.jsonl")
-    with notes.open("a") as out:
-        out.write(json.dumps(asdict(last)) + "\n")
-    return [Sitting(**json.loads(line)) for line in notes.read_text().splitlines()]
+    if last is not None:
+        with notes.open("a") as out:
+            out.write(json.dumps(asdict(last)) + "\n")
+    return [Sitting(**json.loads(line)) for line in notes.read_text().splitlines()] if notes.exists() else []
 
 
 def messages_in(log: list[Mapping[str, Any]]) -> int:
@@ -189,13 +192,14 @@ def main() -> int:
             Player(served.address, n, ways[n % len(ways)], domain, contest, seed=len(before))
             for n in range(args.players)
         ]
+        first = sum(one.rounds for one in sittings_of(database)) % args.players
         started = time.monotonic()
-        crowd = Crowd(players, args.chats - chats_in(before), args.minutes * 60)
+        crowd = Crowd([*players[first:], *players[:first]], args.chats - chats_in(before), args.minutes * 60)
         killer = threading.Thread(target=kill_now_and_then, args=(served, crowd, args.kills))
         killer.start()
         crowd.play(args.at_once)
         killer.join()
-        sitting = Sitting(time.monotonic() - started, args.kills)
+        sitting = Sitting(time.monotonic() - started, args.kills, crowd.rounds)
         report = wait_for_report(served.address, secret)
         served.stop()
         log = read_log(database)
@@ -203,7 +207,7 @@ def main() -> int:
         wrong = [*compare(log, report), *losses(database, log, tallies)]
         sitting.checked = sum(len(tally.seen) + len(tally.submitted) for tally in tallies)
         sitting.lost, sitting.messages = len(wrong), messages_in(log) - messages_in(before)
-        figures = measured(log, report, tallies, all_sittings(database, sitting))
+        figures = measured(log, report, sittings_of(database, sitting))
         if bag is not None:
             figures = [replace(one, name=one.name.replace(GROUP, f"{GROUP}/bag_of_words", 1)) for one in figures]
         print(json.dumps(summary(tallies, report, figures, wrong), indent=2))
@@ -284,7 +288,6 @@ def losses(database: Path, log: list[Mapping[str, Any]], tallies: list[Tally]) -
 def measured(
     log: list[Mapping[str, Any]],
     report: Mapping[str, Any],
-    tallies: list[Tally],
     sittings: list[Sitting],
 ) -> list[Figure]:
     """The figures worth keeping."""
@@ -298,7 +301,8 @@ def measured(
         if (row := by_name[name])["high"] is not None
     ]
     messages, kills = messages_in(log), sum(one.kills for one in sittings)
-    counts = {"players": len(tallies), "chats": chats_in(log), "messages": messages, "server_kills": kills}
+    players = sum(row["kind"] == "joined" and row["role"] == "player" for row in log)
+    counts = {"players": players, "chats": chats_in(log), "messages": messages, "server_kills": kills}
     figures += [Figure(f"{GROUP}/{name}", n, n, n, n, "count") for name, n in counts.items()]
     figures.append(Figure(f"{GROUP}/lost_or_different", lost / checked, *exact(lost, checked), checked, "share"))
     rate = sum(one.messages for one in sittings) / sum(one.seconds for one in sittings)
