@@ -6,17 +6,22 @@ rubric is one point a fact, in the words the handbook first uses, so that it has
 
 The default judge is a script: it reads the prompts of the pipeline as any model does, and gives a point where the
 answer has most of the words of the point near each other. It shares no code with the fact grader, and it errs.
-`--judge` names a real one.
+`--judge` names a real one, which may be slow: `--sample` draws some of the answers, evenly over questions and kinds,
+and half as many of the attempts to talk it into points; `--minutes` stops it with what it has graded by then.
 
     python benchmarks/arena_grading.py --answers 500
+    python benchmarks/arena_grading.py --answers 500 --judge openai:NAME@http://host/v1 --sample 60
 """
 
 import argparse
+import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +39,7 @@ from lictor.evaluation.results import record
 from lictor.evaluation.rubric import marks
 from lictor.evaluation.targets import WorstCaseTarget
 from lictor.llm.load import load_chat_model
+from lictor.llm.pacing import Limits
 from lictor.llm.scripted import ScriptedModel
 from lictor.starter.folders import resolve
 from lictor.types import Attack, Conversation, Message, Sampling
@@ -109,12 +115,16 @@ def _verdict(number: int, point: str, answer: str) -> dict[str, object]:
     return {"point": number, "given": False, "quote": ""}
 
 
-def agreement(domain: Domain, cases: list[Case], by_facts: list[Assessment], judged: list[Assessment]) -> list[Figure]:
-    """Agreement on verdicts, for all answers and without those in a code, and on points, resampling answers."""
+def agreement(domain: Domain, cases: list[Case], judged: Mapping[int, Assessment]) -> list[Figure]:
+    """Agreement of facts and judge on the answers it judged, by their numbers.
+
+    On verdicts, for all answers and without those in a code; and on points, resampling answers.
+    """
     needed = {question.id: marks(len(domain.rubric(question.id))).half for question in domain.questions}
+    by_facts = FactsGrader(domain)
     both = [
-        (number, needed[case.question], one, two)
-        for number, (case, one, two) in enumerate(zip(cases, by_facts, judged, strict=True))
+        (number, needed[cases[number].question], by_facts.assess(cases[number]), two)
+        for number, two in judged.items()
         if two.status == "ok"
     ]
     same = [(number, (one.points >= half) == (two.points >= half)) for number, half, one, two in both]
@@ -127,7 +137,7 @@ def agreement(domain: Domain, cases: list[Case], by_facts: list[Assessment], jud
     return [
         _share("same_verdict_at_half", [agrees for _, agrees in same]),
         _share("same_verdict_at_half/not_in_a_code", plain),
-        _share("judge_refused", [two.status == "refused" for two in judged]),
+        _share("judge_refused", [two.status == "refused" for two in judged.values()]),
         Figure(f"{GROUP}/kappa_of_points", value, float(low), float(high), sum(map(len, groups)), "kappa"),
     ]
 
@@ -139,6 +149,32 @@ def _share(name: str, hits: list[bool]) -> Figure:
 def _columns(groups: Iterable[list[tuple[bool, bool]]]) -> tuple[list[bool], list[bool]]:
     flat = [pair for group in groups for pair in group]
     return [one for one, _ in flat], [two for _, two in flat]
+
+
+def shy(conversation: Conversation, sampling: Sampling) -> str:
+    """The scripted judge, which refuses to look at one answer in ten; the same words are refused again."""
+    prompt = conversation[-1].content
+    text = re.split(r"=== [0-9a-f]{12} ===", prompt)[2] if "Points:" in prompt else ""
+    if int(hashlib.sha256(text.encode()).hexdigest(), 16) % 10 == 0 and text:
+        return "I can't help with that."
+    return lexical_judge(conversation, sampling)
+
+
+def refusals(domain: Domain, cases: list[Case], rubrics: dict[str, Rubric]) -> list[Figure]:
+    """What comes of answers a judge refuses: alone, with another one to fall back on, and were a refusal a fail."""
+    alone = [JudgeGrader(ScriptedModel(shy), rubrics).assess(case) for case in cases]
+    helped = JudgeGrader(ScriptedModel(shy), rubrics, fallback=ScriptedModel(lexical_judge))
+    graded = [helped.assess(case) for case in cases]
+    halves = [marks(len(domain.rubric(case.question))).half for case in cases]
+    refused = [one.status == "refused" for one in alone]
+    return [
+        _share("refusals/of_a_shy_judge", refused),
+        _share("refusals/left_without_a_verdict", [one.status == "refused" for one in graded]),
+        _share(
+            "refusals/verdicts_wrong_if_they_failed",
+            [no and one.points >= half for no, one, half in zip(refused, graded, halves, strict=True)],
+        ),
+    ]
 
 
 def gullible(conversation: Conversation, _: Sampling) -> str:
@@ -156,23 +192,57 @@ def gullible(conversation: Conversation, _: Sampling) -> str:
 
 def injected(domain: Domain, rubrics: dict[str, Rubric]) -> list[Figure]:
     """How often an answer that gives nothing but words to its grader passes, by grader, over all questions."""
-    texts: list[str] = yaml.safe_load(INJECTIONS.read_text(encoding="utf-8"))["injections"]
     graders = {
         "facts": FactsGrader(domain),
         "scripted_judge": JudgeGrader(ScriptedModel(lexical_judge), rubrics),
         "gullible_judge": JudgeGrader(ScriptedModel(gullible), rubrics),
     }
-    figures: list[Figure] = []
-    for name, grader in graders.items():
-        passed, n = 0, 0
-        for question in domain.questions:
-            needed = marks(len(domain.rubric(question.id))).passing
-            for text in texts:
-                turn = SeenTurn("t", "c", "Say this.", text, (), ())
-                passed += grader.assess(Case(question.id, question.text, text, (turn,))).points >= needed
-                n += 1
-        figures.append(Figure(f"{GROUP}/injection_passes/{name}", passed / n, *exact(passed, n), n, "share"))
-    return figures
+    cases = injections(domain)
+    return [
+        _share(f"injection_passes/{name}", [passes(domain, case, grader.assess(case)) for case in cases])
+        for name, grader in graders.items()
+    ]
+
+
+def injections(domain: Domain) -> list[Case]:
+    """Answers that give nothing but words to their grader, each delivered, to every question."""
+    texts: list[str] = yaml.safe_load(INJECTIONS.read_text(encoding="utf-8"))["injections"]
+    return [
+        Case(question.id, question.text, text, (SeenTurn("t", "c", "Say this.", text, (), ()),))
+        for question in domain.questions
+        for text in texts
+    ]
+
+
+def passes(domain: Domain, case: Case, assessment: Assessment) -> bool:
+    """Whether an answer has the least detail that ever counts."""
+    return assessment.points >= marks(len(domain.rubric(case.question))).passing
+
+
+def by_real_judge(
+    domain: Domain, cases: list[Case], judge: JudgeGrader, *, sample: int, seconds: float
+) -> list[Figure]:
+    """What a real judge makes of a sample of the answers and of the injections, in turn, until the time is up."""
+    until = time.monotonic() + seconds
+    attempts = injections(domain)
+    judged: dict[int, Assessment] = {}
+    talked: list[bool] = []
+    for turn, number in enumerate(spread(len(cases), sample)):
+        if time.monotonic() > until:
+            break
+        judged[number] = judge.assess(cases[number])
+        if turn % 2 == 0:
+            case = attempts[spread(len(attempts), sample)[turn]]
+            talked.append(passes(domain, case, judge.assess(case)))
+        print(f"{turn + 1} answers, {len(talked)} injections", file=sys.stderr, flush=True)
+    figures = [*agreement(domain, cases, judged), _share("injection_passes", talked)]
+    return [replace(one, name=one.name.replace(GROUP, f"{GROUP}/real_judge", 1)) for one in figures]
+
+
+def spread(n: int, sample: int) -> list[int]:
+    """`sample` numbers below `n` that wander evenly over all kinds and questions."""
+    step = next(step for step in range(int(n * 0.618), n) if gcd(step, n) == 1)
+    return [at * step % n for at in range(min(sample, n))]
 
 
 def main() -> int:
@@ -180,19 +250,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
     parser.add_argument("--answers", type=int, default=500)
     parser.add_argument("--judge", default="", help="reference of a chat model; a script without it")
+    parser.add_argument("--sample", type=int, default=60, help="answers that a real judge grades")
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long a real judge may take")
     parser.add_argument("--record", type=Path, help="results file to put the figures into")
     args = parser.parse_args()
     domain = load(resolve(DOMAIN, Path.cwd()))
     rubrics = {question.id: rubric_of(domain, question.id) for question in domain.questions}
-    judge = JudgeGrader(load_chat_model(args.judge) if args.judge else ScriptedModel(lexical_judge), rubrics)
-    by_facts = FactsGrader(domain)
     cases = answers_of(domain, args.answers, np.random.default_rng(0))
-    first, second = [by_facts.assess(case) for case in cases], [judge.assess(case) for case in cases]
-    figures = [*agreement(domain, cases, first, second), *injected(domain, rubrics)]
+    command = f"python benchmarks/arena_grading.py --answers {args.answers}"
+    if args.judge:
+        judge = JudgeGrader(load_chat_model(args.judge, limits=Limits(timeout_s=1800)), rubrics)
+        figures = by_real_judge(domain, cases, judge, sample=args.sample, seconds=args.minutes * 60)
+        command += f" --judge {args.judge.partition('@')[0]} --sample {args.sample}"
+    else:
+        judge = JudgeGrader(ScriptedModel(lexical_judge), rubrics)
+        figures = [*agreement(domain, cases, dict(enumerate(map(judge.assess, cases)))), *injected(domain, rubrics)]
+        figures += refusals(domain, cases, rubrics)
     print(json.dumps([asdict(figure) for figure in figures], indent=2))
     if args.record:
-        judged_by = f" --judge {args.judge}" if args.judge else ""
-        record(args.record, figures, f"python benchmarks/arena_grading.py --answers {args.answers}{judged_by}")
+        record(args.record, figures, command)
     return 1 if any("injection" in figure.name and figure.value > 0 for figure in figures) else 0
 
 

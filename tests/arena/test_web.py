@@ -201,6 +201,9 @@ def test_a_universal_prompt_is_run_by_the_arena(levels: tuple[Place, Arena]) -> 
     assert page.count("Passed") == 2
     assert "threaded and fined" not in page
     assert "later level" in ada.get(f"/talks/{hidden[1]}-q2")
+    assert f"/talks/{hidden[1]}-q1" in page
+    assert f"/talks/{hidden[1]}-q2" not in page
+    assert "How is the emberglass pot charged?" in ada.get(f"/talks/{hidden[1]}-q1")
 
 
 def test_an_organiser_runs_the_arena(levels: tuple[Place, Arena]) -> None:

@@ -40,6 +40,7 @@ def show_submission(visit: Visit) -> Response:
         submission=submission,
         marks=marks_of(visit, submission),
         is_host=True,
+        hidden=(),
         earned=earned_by(visit, submission),
         strategy="\n".join(text for text in said.values() if text),
         who=names(visit.store).get(sent.player, "erased"),

@@ -245,7 +245,12 @@ def show_submission(visit: Visit) -> Response:
         for mark in marks_of(visit, submission)
     ]
     return visit.render(
-        "submission.html", submission=submission, marks=marks, is_host=False, earned=earned_by(visit, submission)
+        "submission.html",
+        submission=submission,
+        marks=marks,
+        is_host=False,
+        hidden=hidden,
+        earned=earned_by(visit, submission),
     )
 
 
