@@ -44,13 +44,18 @@ def serving(log: Path, *arguments: str, **environment: str) -> Generator[tuple[s
 
 
 def test_a_process_serves_drains_and_ends(save_tiny_guard: SaveGuard, tmp_path: Path) -> None:
-    """An answer under way at SIGTERM is given to its end; then the process ends with 0. Its log has no content."""
+    """An answer under way at SIGTERM is given to its end; then the process ends with 0. Its log has no content.
+
+    Before the first request a trial told how many answers it carries: here one, since no score may take any time.
+    """
     guard = save_tiny_guard(tmp_path / "guard", OPEN)
     log = tmp_path / "log"
     with running(FakeUpstream(says(SOUP, delay_s=0.01)).app()) as upstream:
         arguments = (str(guard), "--upstream", upstream + "/v1")
-        with serving(log, *arguments, LICTOR_SERVER__DRAIN_S="20") as (process, url):
+        limits = {"LICTOR_SERVER__DRAIN_S": "20", "LICTOR_SERVER__LIMITS__WAIT_S": "1e-9"}
+        with serving(log, *arguments, **limits) as (process, url):
             assert httpx2.get(url + "/readyz").json()["ready"]
+            assert "lictor_stream_capacity 1.0" in httpx2.get(url + "/metrics").text
             with openai.OpenAI(base_url=url + "/v1", api_key="k", max_retries=0) as client:
                 chunks = iter(client.chat.completions.create(model="up", messages=ASK, stream=True))
                 text = next(chunks).choices[0].delta.content or ""
