@@ -38,6 +38,25 @@ NOTES = {
         "differences of this size are noise of training. The guard's loss and window were chosen on the validation "
         "and calibration splits together."
     ),
+    "arena": (
+        "300 scripted players of ten behaviours over real HTTP, against the worst-case target; server, database "
+        "and all players share two cores. A chat is a conversation in which something was said. What bounds the "
+        "rate is the guard: it reads every prompt that is new to the server, with the conversation before it, and "
+        "every answer that passed, at 500 to 900 tokens a second. A bag of words takes its place in the second "
+        "run, to see the arena itself under more chats. An active player sent 15 messages and had 3 blocked, as "
+        "in the papers."
+    ),
+    "arena_grading": (
+        "Answers of the worst-case target: whole, cut off, mixed with another question's, in a code, or about "
+        "something else. The scripted judge goes by words and shares no code with the grader by facts; it reads "
+        "no code, where verdicts differ. The gullible one gives every point to whatever it reads. The shy one "
+        "refuses an answer in ten; `verdicts_wrong_if_they_failed` is what refusals would cost if they counted as "
+        "fails, which they do not."
+    ),
+    "arena_load": (
+        "Without a guard: pages, database and streams alone. Every player sends a message, reads the answer, "
+        "loads the first page and thinks for two seconds; server, database and players share two cores."
+    ),
     "faults": (
         "Every try draws its protocol, its cuts and the place of its fault anew, and plants a marker that may not "
         "leave. `word` is a guard that minds one word, so that its scorers can be made to fail and tries can be "
