@@ -1,7 +1,8 @@
 """Measure what a probe on its own activations adds to a model that writes.
 
 In: a guard folder made by `lictor probe`. Out: figures in docs/results.json: wall-clock of a stream that the probe
-reads over the same stream unread (paired, in turn), and the probe's share of the arithmetic.
+reads over the same stream unread (paired, in turn), the probe's share of the arithmetic, and what both guards of the
+project, that with the probe and that with heads on a model beside, stop of the test split at the same budget.
 
     python benchmarks/probing.py demo/probe
 """
@@ -12,11 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from observer import PROMPTS, RESULTS, median
 
-from lictor.assemble import Guard
+from lictor.assemble import Guard, read_policy
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.results import record
 from lictor.llm.local import LocalModel
@@ -39,7 +41,8 @@ def main() -> None:
         raise SystemExit(f"{options.guard}: expected a guard with a probe; make one with `lictor probe`")
     model = scorer.reader.model
     seconds = paired({"plain": model.stream, "read": _read(model, scorer)}, options.tokens, options.rounds)
-    figures = [*added(model, seconds), share_of_arithmetic(model, scorer)]
+    stopped = [figure for name in ("probe", "guard") for figure in on_test_split(options.guard.parent / name)]
+    figures = [*added(model, seconds), share_of_arithmetic(model, scorer), *stopped]
     if options.json:
         print(json.dumps([asdict(f) for f in figures]))
         return
@@ -78,6 +81,24 @@ def share_of_arithmetic(model: LocalModel, scorer: ProbeScorer) -> Figure:
     weights = sum(p.numel() for p in model.lm.parameters())
     share = len(scorer.reader.layers) * scorer.reader.hidden_size / weights
     return Figure(f"{_on(model)}/added_flops", share, share, share, 1, "share")
+
+
+def on_test_split(folder: Path) -> list[Figure]:
+    """Shares of restricted and of benign conversations that each stage stops, from the guard's own report."""
+    held: Any = read_policy(folder / "policy.json").fitted_on["held_out"]
+    shown = [("restricted", held["caught"]), ("benign", held["false_positives"])]
+    return [
+        Figure(
+            f"probing/{folder.name}/{kind}_stopped_by_{rate['name']}",
+            rate["hits"] / rate["n"],
+            rate["low"],
+            rate["high"],
+            rate["n"],
+            "share",
+        )
+        for kind, rates in shown
+        for rate in rates
+    ]
 
 
 def _on(model: LocalModel) -> str:

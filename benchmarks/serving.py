@@ -231,7 +231,8 @@ async def _run(url: str, streams: int) -> list[Arrivals]:
 
 async def _answer(client: httpx2.AsyncClient, url: str, number: int) -> Arrivals:
     body = {"model": "m", "stream": True, "stream_options": {"include_usage": True}}
-    body |= {"messages": [{"role": "user", "content": f"Guest {number}: what is new?"}]}
+    # No two alike: the server remembers the score of a prompt that is sent again.
+    body |= {"messages": [{"role": "user", "content": f"Guest {number} at {time.time_ns()}: what is new?"}]}
     refused = 0
     while True:
         found = await _taken(client, url, body)
