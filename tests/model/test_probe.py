@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lictor.errors import ArtifactError, DataError, ScoringError
+from lictor.errors import ArtifactError, DataError, ScoringError, UsageError
 from lictor.guard.tokens import encode
 from lictor.llm.local import LocalModel, shared_model
 from lictor.model.probe import Probe, load_probe
@@ -130,7 +130,7 @@ def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
 
 def test_layers_that_are_not_there_are_refused(model: LocalModel) -> None:
     """With how many there are."""
-    with pytest.raises(ScoringError, match="layers of 1 to 4"):
+    with pytest.raises(UsageError, match="layers of 1 to 4"):
         AnswerReader(model, (0, 5))
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from lictor.errors import ScoringError
+from lictor.errors import ScoringError, UsageError
 from lictor.llm.local import LocalModel, States
 from lictor.model.backbone import BATCH_TOKENS, batches_by_length, pad_right
 from lictor.model.probe import Probe
@@ -32,12 +32,16 @@ def chosen(states: States, layers: Sequence[int]) -> Tensor:
 
 
 class AnswerReader:
-    """Reads answers in their conversations with a local model, for the activations of their tokens."""
+    """Reads answers in their conversations with a local model, for the activations of their tokens.
+
+    Raises:
+        UsageError: The model has no such layer.
+    """
 
     def __init__(self, model: LocalModel, layers: Sequence[int]) -> None:
         depth = int(model.lm.config.num_hidden_layers)
         if not layers or not all(1 <= layer <= depth for layer in layers):
-            raise ScoringError(f"{model.name}: expected layers of 1 to {depth} to probe, got {list(layers)}")
+            raise UsageError(f"{model.name}: expected layers of 1 to {depth} to probe, got {list(layers)}")
         self.model = model
         self.layers = tuple(layers)
         self._decoder: Any = model.lm.get_decoder()
