@@ -54,6 +54,9 @@ def _served(model: str, scorer: ProbeScorer, threshold: float) -> Generator[str]
     settings = ServerSettings.model_validate({"upstream": {"model": model}})
     guard = Guard(None, scorer, Policy(0.0, threshold, stride=4, warmup=(), debounce=1), views={})
     service = make_service(guard, make_upstream(settings.upstream), settings)
+    if scorer.reader.model is shared_model(model):
+        service.try_out()
+        assert service.gate.room == settings.limits.streams
     with running(create_app(service)) as url:
         yield url
 

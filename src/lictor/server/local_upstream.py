@@ -29,18 +29,18 @@ class _End:
 
 Written = Callable[[Conversation, Sampling], Iterator[tuple[str, float | None]]]
 """An answer as it is written, each piece with what a probe made of it, where there is one."""
-Writing = Callable[[StreamScorer | None], Written]
-"""How the model writes while a guard's stream scorer reads; one that is not a probe on this model reads for itself."""
+ReadBy = Callable[[StreamScorer | None], Written | None]
+"""How the model writes while a guard's stream scorer reads; None of one that is no probe on this model."""
 
 
 class LocalUpstream:
     """A chat model as an upstream: up to `threads` answers at once, the others wait their turn."""
 
     def __init__(
-        self, model: ChatModel, *, name: str | None = None, threads: int = 2, writing: Writing | None = None
+        self, model: ChatModel, *, name: str | None = None, threads: int = 2, read_by: ReadBy | None = None
     ) -> None:
-        unprobed = unread(model)
-        self._writing: Writing = writing or (lambda scorer: unprobed)
+        self._model = model
+        self._read_by: ReadBy = read_by or (lambda scorer: None)
         self._name = name or model.name
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lictor-model")
 
@@ -55,7 +55,7 @@ class LocalUpstream:
             raise RequestError(f"{foreign}: this model does text alone", "unsupported_by_model", foreign)
         conversation = conversation_of(request.messages)
         stops = [request.stop] if isinstance(request.stop, str) else list(request.stop or [])
-        written = self._writing(scorer)
+        written = self._read_by(scorer) or self._unread
         for index in range(request.n or 1):
             yield Chunk((ChoiceDelta(index),))
             sampling = _sampling(request, index)
@@ -65,6 +65,13 @@ class LocalUpstream:
                         yield Chunk((ChoiceDelta(index, finish=reason),))
                     case Piece():
                         yield Chunk((ChoiceDelta(index, (piece,)),))
+
+    def is_read_by(self, scorer: StreamScorer | None) -> bool:
+        """Whether what `scorer` makes of an answer comes with its text."""
+        return self._read_by(scorer) is not None
+
+    def _unread(self, asked: Conversation, how: Sampling) -> Iterator[tuple[str, float | None]]:
+        return ((text, None) for text in self._model.stream(asked, how))
 
     async def models(self) -> list[str]:
         """The one model there is."""
@@ -126,11 +133,6 @@ def _sampling(request: ChatRequest, index: int) -> Sampling:
         top_p=defaults.top_p if request.top_p is None else request.top_p,
         seed=(request.seed or 0) + index,
     )
-
-
-def unread(model: ChatModel) -> Written:
-    """A model's answers that no probe reads."""
-    return lambda asked, how: ((text, None) for text in model.stream(asked, how))
 
 
 def _noted(written: Iterator[tuple[str, float | None]], read: list[ReadTo]) -> Iterator[str]:

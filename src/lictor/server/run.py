@@ -18,7 +18,7 @@ from lictor.errors import UsageError
 from lictor.guard import Guard
 from lictor.server.app import create_app
 from lictor.server.connection import bounded_by
-from lictor.server.local_upstream import LocalUpstream, Written, unread
+from lictor.server.local_upstream import LocalUpstream, Written
 from lictor.server.record import JsonLines
 from lictor.server.scoring import ScoringThread
 from lictor.server.service import Service
@@ -147,16 +147,16 @@ def make_upstream(section: UpstreamSection) -> Upstream:
     if parse_reference(section.model).scheme == "openai":
         return LocalUpstream(load_chat_model(section.model), name=section.model)
     model = shared_model(section.model)
-    return LocalUpstream(model, name=section.model, writing=lambda scorer: _written(model, scorer))
+    return LocalUpstream(model, name=section.model, read_by=lambda scorer: _read_by(model, scorer))
 
 
-def _written(model: "LocalModel", scorer: StreamScorer | None) -> Written:
-    """The model's answers, read in the passes that write them by a probe that is one on this model."""
+def _read_by(model: "LocalModel", scorer: StreamScorer | None) -> Written | None:
+    """The model's answers, read in the passes that write them, if the scorer is a probe on this model."""
     from lictor.model.probing import ProbeScorer
 
     if isinstance(scorer, ProbeScorer) and scorer.reader.model is model:
         return lambda asked, how: model.stream_read(asked, how, scorer.tap())
-    return unread(model)
+    return None
 
 
 def _log_to(stream: TextIO) -> None:

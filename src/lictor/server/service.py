@@ -129,10 +129,12 @@ class Service:
         Raises:
             ScoringError: The scorer failed.
         """
-        served = self.shelf.served
-        if served and served.guard.stream_scorer:
-            took_s = time_trial(self.scoring, served.guard.stream_scorer, served.guard.policy.stride)
-            self.gate.capacity.start(TRIAL, took_s)
+        guard = self.shelf.served and self.shelf.served.guard
+        if guard is None or guard.stream_scorer is None:
+            return
+        if isinstance(self.upstream, LocalUpstream) and self.upstream.is_read_by(guard.stream_scorer):
+            return  # answers bring their scores along
+        self.gate.capacity.start(TRIAL, time_trial(self.scoring, guard.stream_scorer, guard.policy.stride))
 
     def _has_log(self) -> bool:
         """Whether decisions can be recorded; where they could not, a row that says so is tried first."""
