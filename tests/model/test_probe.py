@@ -128,6 +128,17 @@ def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
         train_probe(reader, answers[::2], answers, config, _quiet)
 
 
+def test_nan_is_no_score(model: LocalModel) -> None:
+    """Whether the model reads along or writes."""
+    probe = Probe(1, 32)
+    torch.nn.init.constant_(probe.weight, float("nan"))
+    scorer = ProbeScorer(AnswerReader(model, (2,)), probe.eval())
+    with pytest.raises(ScoringError, match="NaN"):
+        scorer.open(ask("x")).score([5, 6])
+    with pytest.raises(ScoringError, match="NaN"):
+        list(model.stream_read(ask("x"), Sampling(max_tokens=4), scorer.tap()))
+
+
 def test_layers_that_are_not_there_are_refused(model: LocalModel) -> None:
     """With how many there are."""
     with pytest.raises(UsageError, match="layers of 1 to 4"):

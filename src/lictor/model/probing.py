@@ -109,7 +109,7 @@ class ProbeScorer:
         return lambda states: read(chosen(states, self.reader.layers)[0])
 
     def tap_activations(self) -> Callable[[Tensor], Sequence[float]]:
-        """From activations (tokens, layers, hidden) of one answer, in order, to logits."""
+        """From activations (tokens, layers, hidden) of one answer, in order, to logits; NaN is a ScoringError."""
         mean = SlidingMean(self._window)
         return lambda activations: mean.read(self._logits(activations))
 
@@ -129,7 +129,10 @@ class ProbeScorer:
 
     @torch.inference_mode()
     def _logits(self, activations: Tensor) -> list[float]:
-        return self._probe(activations).tolist()
+        logits = self._probe(activations)
+        if logits.isnan().any():  # of several logits the highest counts, and NaN is neither higher nor lower
+            raise ScoringError("probe: expected logits, got NaN")
+        return logits.tolist()
 
 
 class ProbeSession:
