@@ -251,8 +251,9 @@ def wait_for_report(address: str, secret: str) -> dict[str, Any]:
         host.post("/join", data=form | {"invitation": secret})
         report: dict[str, Any] = {}
         for _ in range(600):
-            report = host.get("/host/report.json").json()
+            # The report last: a verdict that comes between the two would be in the log, and not in it.
             counts = re.search(r"Waiting for a verdict</dt><dd>(\d+)", host.get("/host").text)
+            report = host.get("/host/report.json").json()
             if counts is not None and counts[1] == "0" and "running" not in report["outcomes"]:
                 break
             time.sleep(1)
