@@ -45,14 +45,14 @@ NOTES = {
     "arena": (
         "300 scripted players of ten behaviours over real HTTP, against the worst-case target; server, database "
         "and all players share two cores. A chat is a conversation in which something was said; in the rows of the bag "
-        "of words, one that was begun. What bounds the "
-        "rate behind the worked guard is the guard: it reads every prompt that is new to the server, with the "
-        "conversation before it, and every answer that passed, at some 400 to 900 tokens a second. The ten "
-        "thousand chats aimed at were not reached with it, nor the 300,000 of the paper's demo, which at that "
-        "rate are days. `lost_or_different` are three figures that differed between report and log in the first of two "
-        "sittings: the benchmark had asked for the report before the last verdict was in. It now asks after it, and "
-        "counting the whole log again shows no difference. A bag of words takes its place in the second run, to see the arena itself under more chats. An active "
-        "player sent 15 messages and had 3 blocked, as in the papers."
+        "of words, one that was begun. What bounds the rate behind the worked guard is the guard: it reads every "
+        "prompt that is new to the server, with the conversation before it, and every answer that passed, at some "
+        "400 to 900 tokens a second. The ten thousand chats aimed at were not reached with it, nor the 300,000 of the "
+        "paper's demo, which at that rate are days. `lost_or_different` are three figures that differed between report "
+        "and log in the first of two sittings: the benchmark had asked for the report before the last verdict was in. "
+        "It now asks after it, and counting the whole log again shows no difference. A bag of words takes its place in "
+        "the second run, to see the arena itself under more chats. An active player sent 15 messages and had 3 "
+        "blocked, as in the papers."
     ),
     "arena_grading": (
         "Answers of the worst-case target: whole, cut off, mixed with another question's, in a code, or about "
