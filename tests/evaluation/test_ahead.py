@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
+import torch
 from tests.traced import traced
 
 from lictor.assemble import load_head
@@ -14,7 +15,10 @@ from lictor.errors import ScoringError
 from lictor.evaluation.ahead import Exchange, Reading, read_ahead
 from lictor.evaluation.measures import deliver
 from lictor.guard.guard import Guard
+from lictor.llm.local import LocalModel
 from lictor.model.backbone import Backbone, Cut
+from lictor.model.probe import Probe
+from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer, KeywordStreamScorer, ask
 from lictor.types import Conversation, Message, Policy
@@ -150,3 +154,21 @@ def test_a_stage_that_is_absent_says_nothing() -> None:
 
     assert (prompt_only.streamed, prompt_only.delivered, prompt_only.answer_peak) == (None, "well STOP", -inf)
     assert (output_only.screened, output_only.prompt_peak, output_only.delivered) == (None, -inf, "well ")
+
+
+def test_a_probe_is_read_ahead_as_the_guard_would(tiny: str) -> None:
+    """Answers in their conversations, in batches; what is too long for the model ends as it does in the guard."""
+    torch.manual_seed(2)
+    probe = Probe(2, 32)
+    torch.nn.init.normal_(probe.weight)
+    scorer = ProbeScorer(AnswerReader(LocalModel(tiny, "fp32"), (2, 4)), probe.eval(), window=4)
+    guard = Guard(None, scorer, Policy(0.0, inf))
+
+    for exchange, reading in zip(EXCHANGES, read_ahead(guard, EXCHANGES), strict=True):
+        if exchange.answer is None:
+            assert reading.streamed is None
+            continue
+        alone = guard.check((*exchange.prompt, Message("assistant", exchange.answer)))
+        assert reading.streamed is not None
+        assert (reading.streamed.action, reading.streamed.reason) == (alone.action, alone.reason)
+        assert reading.streamed.score == pytest.approx(alone.score, abs=1e-3)

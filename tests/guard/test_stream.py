@@ -72,6 +72,17 @@ def test_a_policy_can_hold_cleared_tokens_back() -> None:
     assert guard.scored(None, [-1]) == [Released(" dd ee")]
 
 
+def test_by_default_the_first_token_leaves_when_the_hold_back_lets_it() -> None:
+    """One token after those held back, and not later."""
+    guard = StreamGuard(WordTokenizer(), Policy(0.0, 0.0, hold_back=16), views={})
+    words = "".join(f"{n:02} " for n in range(18))
+
+    (at_stride, first) = (step for step in guard.push(words) if isinstance(step, ScoreRequest))
+    assert (len(at_stride.token_ids), len(first.token_ids)) == (16, 1)
+    assert guard.scored(None, [-1] * 16) == []
+    assert guard.scored(None, [-1]) == [Released("00")]
+
+
 def test_a_run_halts_and_nothing_of_it_leaves() -> None:
     """Two tokens over the threshold halt at the first of them, even where a later one clears again."""
     guard = guard_of()

@@ -1,9 +1,11 @@
 """A probe: what it learns, keeps and reads, on a tiny real model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from lictor.errors import ArtifactError, DataError, ScoringError, UsageError
 from lictor.guard.tokens import encode
@@ -109,6 +111,21 @@ def test_reading_while_writing_is_reading_along(model: LocalModel, scorer: Probe
     assert max(piece.logit for piece in read) == pytest.approx(max(said[: len(fed)]))
 
 
+def test_any_conversation_has_a_prefix_or_an_error(model: LocalModel, scorer: ProbeScorer) -> None:
+    """None before the answer, a lone surrogate in it; one the template refuses is a ScoringError, and never fits."""
+    for conversation in ((), ask("bell \ud800")):
+        assert len(scorer.open(conversation).score([5, 6])) == 2
+    plain = model.tokenizer.chat_template
+    try:
+        model.tokenizer.chat_template = "{{ raise_exception('no') }}"
+        assert not scorer.fits_after(ask("x"), [5])
+        with pytest.raises(ScoringError) as caught:
+            scorer.open(ask("x"))
+    finally:
+        model.tokenizer.chat_template = plain
+    assert caught.value.reason == "conversation_unreadable"
+
+
 def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
     """Answers about one thing and another, told apart where it never saw them; the same seed, the same probe."""
     answers = [
@@ -122,6 +139,10 @@ def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
     first, again = (train_probe(reader, answers[:32], answers[32:], config, _quiet) for _ in range(2))
 
     assert max(first.auroc) > 0.95
+    wild = train_probe(reader, answers[:32], answers[32:], replace(config, learning_rate=50.0, epochs=4), _quiet)
+    held = [(a.conversation, a.token_ids) for a in answers[32:]]
+    peaks = [max(logits) for logits in ProbeScorer(reader, wild.probe, window=16).score_answers(held)]
+    assert roc_auc_score([a.label for a in answers[32:]], peaks) == pytest.approx(max(wild.auroc), abs=0.02)
     assert first.auroc == again.auroc
     assert torch.equal(first.probe.weight, again.probe.weight)
     with pytest.raises(DataError, match="both labels"):

@@ -1,20 +1,25 @@
 """A finished project's guard with a probe on the protected model."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from lictor.artifacts import read_manifest
-from lictor.assemble import Guard, read_policy
+from lictor.assemble import Guard, HeadKind, ProbeAbout, load_probed, read_policy
 from lictor.cli.main import app
-from lictor.errors import UsageError
+from lictor.dataset.store import read_dataset
+from lictor.errors import ArtifactError, UsageError
+from lictor.llm.local import shared_model
+from lictor.model.backbone import Cut
 from lictor.model.probing import ProbeScorer
 from lictor.model.train_probe import Answered, ProbeConfig
 from lictor.pipeline.config import Project
-from lictor.pipeline.probing import ProbeSettings, make_probe, probe_folder, within
-from lictor.pipeline.stages import run
+from lictor.pipeline.probing import ProbeSettings, Texts, make_probe, probe_folder, within
+from lictor.pipeline.stages import policy_template, run
+from lictor.pipeline.standing import StageReport
 from lictor.testing import ask
 from lictor.types import Message
 
@@ -71,6 +76,36 @@ def test_the_command_says_what_it_made(copy: Project, tiny: str) -> None:
     rows = json.loads(done.stdout)
     assert [(row["stage"], row["made"]) for row in rows] == [(stage, False) for stage in STAGES]
     assert Path(rows[-1]["folder"]).name == "probe"
+
+
+def test_a_probe_of_other_layers_is_refused(copy: Project, tiny: str) -> None:
+    """A guard folder that says it reads more layers than the weights are for."""
+    make_probe(copy, _settings(tiny), quiet)
+    weights = next(copy.runs.glob("probe-*")) / "probe.safetensors"
+    files: dict[HeadKind, Path] = {"input": next(copy.runs.glob("input-*")) / "head.safetensors", "stream": weights}
+    about = ProbeAbout(model=tiny, precision="fp32", layers=(1, 2))
+    with pytest.raises(ArtifactError, match="expected a probe on 2 layers"):
+        load_probed(tiny, Cut(2, 3), files, "fp32", window=8, probe=about)
+
+
+def test_some_answers_follow_anothers_prompt(finished: tuple[Project, list[StageReport]], tiny: str) -> None:
+    """About three in ten, the same ones for the same seed; every answer keeps its label."""
+    examples = [
+        e for e in read_dataset(next(finished[0].runs.glob("data-*"))) if e.answer and e.answer_label is not None
+    ]
+    model = shared_model(tiny, "fp32")
+    first, again = (Texts(model, 10_000, random.Random(3)).answered(examples) for _ in range(2))
+
+    assert first == again
+    moved = sum(answer.conversation != e.prompt for answer, e in zip(first, examples, strict=True))
+    assert 0.15 < moved / len(examples) < 0.45
+    assert [answer.label for answer in first] == [e.answer_label for e in examples]
+
+
+def test_settings_decide_when_the_first_token_leaves(copy: Project) -> None:
+    """The policy of a project has its warm-up, by default after one token."""
+    assert policy_template(copy).warmup == (1, 8)
+    assert policy_template(change_settings(copy, policy={"warmup": [3]})).warmup == (3,)
 
 
 def test_a_budget_keeps_earlier_pools_first() -> None:

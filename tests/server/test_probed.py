@@ -105,6 +105,19 @@ def test_an_answer_over_the_threshold_halts_before_it(tiny: str, model: LocalMod
     assert before.startswith(stopped)
 
 
+def test_a_prompt_the_model_cannot_take_is_an_error_and_no_wait(tiny: str, model: LocalModel) -> None:
+    """Its template refuses it: the client is told at once."""
+    plain = model.tokenizer.chat_template
+    try:
+        model.tokenizer.chat_template = "{{ raise_exception('no') }}"
+        with _served(tiny, _scorer(model), 1e9) as url:
+            answer = httpx2.post(url + "/v1/chat/completions", json=BODY, timeout=20)
+    finally:
+        model.tokenizer.chat_template = plain
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_failed")
+
+
 def test_a_probe_on_other_weights_reads_along(tiny: str, model: LocalModel) -> None:
     """It is no reader of these activations: the guard then scores by itself, here into an error, and blocks."""
     other = LocalModel(tiny, "fp32")

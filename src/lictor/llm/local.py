@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, cast
 from weakref import WeakValueDictionary
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -24,7 +25,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from lictor.artifacts import sha256_file
-from lictor.errors import ModelNotFoundError
+from lictor.errors import DataError, ModelNotFoundError
 from lictor.llm.int8 import quantise
 from lictor.llm.memory import keep_freed_memory
 from lictor.llm.weights import cache_dir, locate, parse_reference
@@ -221,9 +222,17 @@ class LocalModel:
         return answers
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
-        """What it reads before it answers: the conversation in its chat template."""
-        turns = [{"role": m.role, "content": m.content} for m in conversation]
-        ids = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        """What it reads before it answers: the conversation in its chat template; lone surrogates as question marks.
+
+        Raises:
+            DataError: Its template has no place for such a conversation.
+        """
+        turns = [{"role": m.role, "content": m.content.encode("utf-8", "replace").decode()} for m in conversation]
+        try:
+            ids = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
+        except (ValueError, TemplateError) as error:
+            roles = ", ".join(message.role for message in conversation) or "none"
+            raise DataError(f"{self._name}: its chat template takes no turns of these roles: {roles}") from error
         return cast("list[int]", ids)
 
     def _text(self, tokens: list[int]) -> str:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from lictor.errors import ScoringError, UsageError
+from lictor.errors import DataError, ScoringError, UsageError
 from lictor.llm.local import LocalModel, States
 from lictor.model.backbone import BATCH_TOKENS, batches_by_length, pad_right
 from lictor.model.probe import Probe
 from lictor.model.smoothing import SlidingMean
 from lictor.model.text import SegmentTokenizer
-from lictor.types import Context, Conversation, Tokenizer
+from lictor.types import Context, Conversation, Message, Tokenizer
 
 PASS_TOKENS = 512
 """Most tokens of one answer in one pass."""
@@ -56,6 +56,17 @@ class AnswerReader:
         """The longest conversation, answer included, that the model was made for."""
         return int(self.model.lm.config.max_position_embeddings)
 
+    def prefix(self, conversation: Conversation) -> list[int]:
+        """What the model reads before the answer to `conversation`; before one to nothing, an empty question.
+
+        Raises:
+            ScoringError: The model's chat template has no place for it.
+        """
+        try:
+            return self.model.prompt_ids(conversation or (Message("user", ""),))
+        except DataError as error:
+            raise ScoringError(str(error), reason="conversation_unreadable") from error
+
     @torch.inference_mode()
     def read(self, ids: Tensor, cache: DynamicCache | None = None) -> Tensor:
         """Activations (batch, tokens, layers, hidden) of token ids (batch, tokens), read on from `cache`."""
@@ -71,7 +82,7 @@ class AnswerReader:
         self, asked: Sequence[tuple[Conversation, Sequence[int]]], take: Callable[[int, Tensor], None]
     ) -> None:
         """Hand every answer's activations (its tokens, layers, hidden) to `take`, with its place in `asked`."""
-        prefixes = [self.model.prompt_ids(conversation) for conversation, _ in asked]
+        prefixes = [self.prefix(conversation) for conversation, _ in asked]
         whole = [[*prefix, *ids] for prefix, (_, ids) in zip(prefixes, asked, strict=True)]
         for batch in batches_by_length([len(ids) for ids in whole], BATCH_TOKENS):
             ids, _ = pad_right([whole[at] for at in batch])
@@ -115,7 +126,10 @@ class ProbeScorer:
 
     def fits_after(self, conversation: Conversation, token_ids: Sequence[int]) -> bool:
         """Whether an answer of these tokens can be scored after `conversation`."""
-        return len(self.reader.model.prompt_ids(conversation)) + len(token_ids) <= self.reader.max_tokens
+        try:
+            return len(self.reader.prefix(conversation)) + len(token_ids) <= self.reader.max_tokens
+        except ScoringError:
+            return False
 
     def score_answers(self, asked: Sequence[tuple[Conversation, Sequence[int]]]) -> list[list[float]]:
         """Logits of many whole answers, in batches of like length."""
@@ -144,7 +158,7 @@ class ProbeSession:
         self._reader = reader
         self._logits = logits
         self._cache = DynamicCache(config=reader.model.lm.config)
-        self._unread = reader.model.prompt_ids(conversation)
+        self._unread = reader.prefix(conversation)
         self._seen = 0
 
     def score(self, token_ids: Sequence[int]) -> Sequence[float]:

@@ -131,7 +131,7 @@ def _train(made: _Made, out: Out, progress: Progress) -> Manifest:
     project, settings, reader = made.inputs.project, made.settings, made.reader
     parts = {split: [e for e in examples if e.split == split] for split in ("train", "validation")}
     plan = augment_plan(project)
-    texts = _Texts(reader.model, project.config.training.max_tokens, random.Random(settings.training.seed))
+    texts = Texts(reader.model, project.config.training.max_tokens, random.Random(settings.training.seed))
     token_bytes = 2 * len(reader.layers) * reader.hidden_size
     budget = min(settings.budget_tokens, settings.memory_bytes // token_bytes)
     training, validation = (
@@ -151,7 +151,7 @@ def _train(made: _Made, out: Out, progress: Progress) -> Manifest:
     return write_artifact(out.folder, fill, kind="probe-scorer", key=out.key, parents=parents, config=config)
 
 
-class _Texts(NamedTuple):
+class Texts(NamedTuple):
     """How examples become answers in conversations."""
 
     model: LocalModel

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lictor.errors import LictorError
 from lictor.server.errors import RequestError, UpstreamError
 from lictor.server.requests import ChatRequest, conversation_of
 from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, ReadTo
@@ -105,7 +104,7 @@ class LocalUpstream:
                     hand_over(Piece("content", text, read=tuple(read)))
                     read.clear()
                 end = _End("length" if count >= most else "stop")
-            except (LictorError, RuntimeError, MemoryError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever broke: who waits for the answer is told
                 end = _End("stop", error)
             hand_over(end)
 
