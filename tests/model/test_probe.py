@@ -39,6 +39,14 @@ def _ids(model: LocalModel, text: str) -> list[int]:
     return [token.id for token in encode(SegmentTokenizer(model.tokenizer), text)]
 
 
+def _answers(model: LocalModel) -> list[Answered]:
+    return [
+        Answered(ask(f"Question {n}?"), _ids(model, f"{word} bell number {n} in the morning"), label)
+        for n in range(24)
+        for word, label in (("a restricted", 1), ("an allowed", 0))
+    ]
+
+
 def test_folding_and_saving_change_no_logit(tmp_path: Path) -> None:
     """A probe that learnt on standardised activations reads raw ones the same after it was folded and saved."""
     torch.manual_seed(0)
@@ -128,25 +136,32 @@ def test_any_conversation_has_a_prefix_or_an_error(model: LocalModel, scorer: Pr
 
 def test_a_probe_learns_what_sets_answers_apart(model: LocalModel) -> None:
     """Answers about one thing and another, told apart where it never saw them; the same seed, the same probe."""
-    answers = [
-        Answered(ask(f"Question {n}?"), _ids(model, f"{word} bell number {n} in the morning"), label)
-        for n in range(24)
-        for word, label in (("a restricted", 1), ("an allowed", 0))
-    ]
+    answers = _answers(model)
     reader = AnswerReader(model, (1, 2, 3, 4))
     config = ProbeConfig(epochs=8, batch_tokens=200, learning_rate=5e-3)
 
     first, again = (train_probe(reader, answers[:32], answers[32:], config, _quiet) for _ in range(2))
 
     assert max(first.auroc) > 0.95
-    wild = train_probe(reader, answers[:32], answers[32:], replace(config, learning_rate=50.0, epochs=4), _quiet)
-    held = [(a.conversation, a.token_ids) for a in answers[32:]]
-    peaks = [max(logits) for logits in ProbeScorer(reader, wild.probe, window=16).score_answers(held)]
-    assert roc_auc_score([a.label for a in answers[32:]], peaks) == pytest.approx(max(wild.auroc), abs=0.02)
     assert first.auroc == again.auroc
     assert torch.equal(first.probe.weight, again.probe.weight)
     with pytest.raises(DataError, match="both labels"):
         train_probe(reader, answers[::2], answers, config, _quiet)
+
+
+def test_the_probe_of_the_best_epoch_is_kept(model: LocalModel) -> None:
+    """Where validation says the opposite of training, that is the first one."""
+    answers = _answers(model)
+    opposite = [replace(answer, label=1 - answer.label) for answer in answers[32:]]
+    reader = AnswerReader(model, (1, 2, 3, 4))
+    config = ProbeConfig(epochs=6, batch_tokens=200, learning_rate=3e-5)
+
+    trained = train_probe(reader, answers[:32], opposite, config, _quiet)
+
+    held = [(answer.conversation, answer.token_ids) for answer in opposite]
+    peaks = [max(logits) for logits in ProbeScorer(reader, trained.probe, window=16).score_answers(held)]
+    assert trained.auroc[0] == max(trained.auroc) > trained.auroc[-1]
+    assert roc_auc_score([answer.label for answer in opposite], peaks) == pytest.approx(trained.auroc[0])
 
 
 def test_nan_is_no_score(model: LocalModel) -> None:
