@@ -8,7 +8,8 @@ import pytest
 from lictor.errors import GenerationError
 from lictor.llm.cache import CachedModel, CompletionStore
 from lictor.llm.scripted import ScriptedModel
-from lictor.synthesis.engine import Report, SynthesisConfig, synthesise
+from lictor.synthesis.asking import Report
+from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.types import ChatModel, Conversation, Example, Sampling
 
 from .small import CONSTITUTION, Generator, small_material

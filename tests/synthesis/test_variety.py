@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lictor.llm.scripted import ScriptedModel
-from lictor.synthesis.answers import answer_prompt
+from lictor.synthesis.answers import Wanted, answer_prompt
 from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.estimate import estimate
 from lictor.synthesis.material import DEFAULT_VOICES, Material, load_material
@@ -23,7 +23,7 @@ SOUP = CONSTITUTION.rule("soup")
 
 def test_every_value_of_an_axis_comes_equally_often() -> None:
     """Over any number of calls, counts along an axis differ by at most one."""
-    dealt = list(deal_facets(SOUP, DEFAULT_VOICES, calls=37, rng=np.random.default_rng(0)))
+    dealt = list(deal_facets(SOUP, Material(), calls=37, rng=np.random.default_rng(0)))
     counts = coverage((SOUP.id, facets) for facets in dealt)[SOUP.id]
     sizes = {"persona": DEFAULT_VOICES, "task": TASKS, "register": REGISTERS, "length": LENGTHS}
 
@@ -48,7 +48,7 @@ def test_what_was_dealt_stands_in_the_prompt_and_in_the_report(tmp_path: Path) -
 
     assert all(any(task in prompt for task in TASKS) for prompt in calls)
     assert {length for length in LENGTHS if any(length in prompt for prompt in calls)} == set(LENGTHS)
-    assert set(kept) == set(asdict(next(deal_facets(SOUP, ["x"], calls=1, rng=np.random.default_rng(0)))))
+    assert set(kept) == set(asdict(next(deal_facets(SOUP, Material(), calls=1, rng=np.random.default_rng(0)))))
     assert sum(kept["task"].values()) == sum(kept["persona"].values()) > 10
 
 
@@ -136,5 +136,5 @@ def test_answers_are_grounded_in_the_users_documents(tmp_path: Path) -> None:
 
     assert len(material.passages) == 2
     assert set(material.files) == {"documents/guild/loam.md", "documents/guild/soup.txt"}
-    assert "nine days under wet sacking" in answer_prompt(loam, CONSTITUTION, material, variant=0, seed=0)
-    assert "Notes: none" in answer_prompt(other, CONSTITUTION, material, variant=0, seed=0)
+    assert "nine days under wet sacking" in answer_prompt(Wanted(loam, "cast"), CONSTITUTION, material, seed=0)
+    assert "Notes: none" in answer_prompt(Wanted(other, "cast"), CONSTITUTION, material, seed=0)

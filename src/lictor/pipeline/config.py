@@ -54,9 +54,17 @@ class SynthesisSection(Section):
     composed: int = Field(default=400, ge=0)
     twins: int = Field(default=0, ge=0)
     votes: int = Field(default=0, ge=0, le=3)
+    dialogues: int = Field(default=0, ge=0)
+    across: int = Field(default=0, ge=0)
+    long_answers: int = Field(default=0, ge=0)
     several_turns: float = Field(default=0.1, ge=0, le=1)
     """Joined conversations per one-turn example."""
     seed: int = 0
+
+    def identity(self) -> dict[str, object]:
+        """What decides which data is made; keys that came later count where they are set, so that old runs stand."""
+        later = {"dialogues", "across", "long_answers"}
+        return {key: value for key, value in self.model_dump().items() if value or key not in later}
 
 
 class AugmentSection(Section):

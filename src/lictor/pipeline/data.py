@@ -19,7 +19,8 @@ from lictor.llm.cache import CachedModel, CompletionStore
 from lictor.llm.weights import cache_dir
 from lictor.pipeline.config import Project
 from lictor.pipeline.models import chat_model
-from lictor.synthesis.engine import Progress, Report, SynthesisConfig, synthesise
+from lictor.synthesis.asking import Progress, Report
+from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.material import Material
 from lictor.types import Example, Split
 

@@ -44,7 +44,9 @@ def item_of(example: Example, buckets: Mapping[str, Bucket]) -> Item:
     source = example.source if example.source.startswith("pool") else bucket.replace("harmful_elsewhere", "everyday")
     if example.transforms:
         source = "wrapped"
-    return Item(example.id, example.messages, source, bucket, is_restricted=example.prompt_label == 1)
+    return Item(
+        example.id, example.messages, source, bucket, is_restricted=1 in (example.prompt_label, example.answer_label)
+    )
 
 
 def lend_answers(examples: Sequence[Example]) -> list[Example]:

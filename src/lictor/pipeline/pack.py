@@ -13,7 +13,8 @@ from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import write_dataset
 from lictor.errors import DataError
 from lictor.pipeline.data import split_and_join
-from lictor.synthesis.engine import Progress, SynthesisConfig, synthesise
+from lictor.synthesis.asking import Progress
+from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.material import Material
 from lictor.types import ChatModel
 

@@ -164,7 +164,7 @@ def _data_key(inputs: Inputs) -> str:
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
     finds = [key_of(folder) for folder in _attack_folders(inputs.project)]
     return fingerprint(
-        ["data", *parts, config.generator.model_dump(include=IDENTITY), config.synthesis.model_dump(), *finds]
+        ["data", *parts, config.generator.model_dump(include=IDENTITY), config.synthesis.identity(), *finds]
     )
 
 

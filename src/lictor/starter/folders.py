@@ -20,6 +20,7 @@ def resolve(path: str, base: Path) -> Path:
         folder = base / path
     if not folder.is_dir():
         raise ConfigError(
-            f"{path}: expected a folder, found none at {folder}; the starter domain is starter:emberglass"
+            f"{path}: expected a folder, found none at {folder}; of the starter there are starter:emberglass and "
+            "starter:tutor"
         )
     return folder

@@ -33,6 +33,7 @@ def read_constitution(template: str) -> str:
 
 
 def read_project(template: str) -> str:
-    """The text of `lictor.yaml` for `template`: emberglass starts from its data pack, the others from a generator."""
-    folder = "emberglass" if template == "emberglass" else "templates"
-    return (files("lictor.starter") / folder / "lictor.yaml").read_text(encoding="utf-8")
+    """The text of `lictor.yaml` for `template`: its own where it has one, else the one they share."""
+    own = files("lictor.starter") / template / "lictor.yaml"
+    shared = files("lictor.starter") / "templates" / "lictor.yaml"
+    return (own if own.is_file() else shared).read_text(encoding="utf-8")

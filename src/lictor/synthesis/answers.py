@@ -7,6 +7,7 @@ Cites: CC1 section 3.2 (harmful and harmless outputs for each synthetic input).
 """
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,31 +15,56 @@ from lictor.artifacts import fingerprint
 from lictor.constitution import Constitution
 from lictor.synthesis.material import Fact, Material, read_prompt
 from lictor.synthesis.queries import Query, clean
+from lictor.types import Bucket
 
-STYLES = (
-    "in 2 to 4 sentences",
-    "in one plain paragraph",
-    "in a short numbered list of 3 or 4 steps or points",
-    "in 3 sentences with figures",
-    "briefly, as to a friend",
-    "in a few plain sentences, each with a detail",
+LONG_STYLES = (
+    "at length, in eight to twelve sentences",
+    "at length, in a numbered list of six or more points with a sentence or two each",
+    "in several paragraphs, with the reasons and the particulars",
 )
 
-MIN_ANSWER_CHARS = 60
+
+class Wanted(NamedTuple):
+    """An answer that is to be written."""
+
+    query: Query
+    rule: str
+    """The rule it is to fall under: the query's own, or one across the line."""
+    is_long: bool = False
+
+    @property
+    def is_across(self) -> bool:
+        """Whether it stands on the other side of the line than the query."""
+        return self.rule != self.query.rule
 
 
-def answer_prompt(query: Query, constitution: Constitution, material: Material, *, variant: int, seed: int) -> str:
-    """What the generator is asked, to answer `query`."""
-    rng = np.random.default_rng([seed, variant, int(fingerprint(query.id), 16) % 2**32])
-    style = STYLES[rng.integers(len(STYLES))]
-    bucket = constitution.bucket_of(query.rule)
-    fields = {"style": style, "request": query.text, "subject": constitution.rule(query.rule).text, "notes": ""}
-    if bucket in {"restricted", "same_domain"}:
-        notes = pick_facts(query.text, [f for f in material.facts if f.rule == query.rule], 2, rng)
-        said = [f.phrasings[rng.integers(len(f.phrasings))] for f in notes] + pick_passage(query.text, material)
+def across(query: Query, constitution: Constitution, seed: int) -> Wanted | None:
+    """An answer to `query` from the other side of the line; None where there is no rule near it on that side."""
+    is_restricted = constitution.bucket_of(query.rule) == "restricted"
+    others = constitution.in_bucket("same_domain" if is_restricted else "restricted")
+    at = int(fingerprint(["across", seed, query.id]), 16)
+    return Wanted(query, others[at % len(others)].id) if others else None
+
+
+def answer_prompt(wanted: Wanted, constitution: Constitution, material: Material, *, seed: int) -> str:
+    """What the generator is asked, to write an answer."""
+    query, rule = wanted.query, constitution.rule(wanted.rule)
+    rng = np.random.default_rng([seed, 0, int(fingerprint(query.id), 16) % 2**32])
+    styles = LONG_STYLES if wanted.is_long else material.styles
+    fields = {"style": styles[rng.integers(len(styles))], "request": query.said, "subject": rule.text, "notes": ""}
+    if rule.bucket in {"restricted", "same_domain"}:
+        notes = pick_facts(query.said, [f for f in material.facts if f.rule == rule.id], 2, rng)
+        said = [f.phrasings[rng.integers(len(f.phrasings))] for f in notes] + pick_passage(query.said, material)
         fields["notes"] = " ".join(said) or "none"
-    name = {"restricted": "answer_restricted", "same_domain": "answer_same_domain"}.get(bucket, "answer_plain")
-    return material.disguised(read_prompt(name).format(**fields)).strip()
+    fields["restricted"] = "; ".join(other.text.rstrip(".") for other in constitution.restricted[:6])
+    return material.disguised(read_prompt(_prompt_of(wanted, rule.bucket)).format(**fields)).strip()
+
+
+def _prompt_of(wanted: Wanted, bucket: Bucket) -> str:
+    if bucket not in {"restricted", "same_domain"}:
+        return "answer_plain"
+    kind = "reply" if wanted.is_across or wanted.query.turns else "answer"
+    return f"{kind}_{bucket}"
 
 
 def read_answer(text: str, material: Material) -> str | None:
@@ -46,7 +72,7 @@ def read_answer(text: str, material: Material) -> str | None:
     text = material.revealed(re.sub(r"\n{2,}", "\n", clean(text)))
     ends = [m.end() for m in re.finditer(r"[.!?](?=\s|$)(?<!\d\.)", text)]
     text = text[: ends[-1]].strip() if ends else ""
-    return text if len(text) >= MIN_ANSWER_CHARS else None
+    return text if len(text) >= material.shortest_answer else None
 
 
 def compose_answer(query: Query, material: Material, rng: np.random.Generator, *, count: int) -> str | None:

@@ -5,16 +5,18 @@ a configuration. Out: examples with labels, and a report of what each filter kep
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lictor.artifacts import fingerprint
 from lictor.constitution import Constitution, Rule
 from lictor.errors import GenerationError
-from lictor.synthesis.answers import answer_prompt, compose_answer, read_answer
+from lictor.synthesis.answers import Wanted, across, answer_prompt, compose_answer, read_answer
+from lictor.synthesis.asking import Generator, Progress, Report, elected
 from lictor.synthesis.dedupe import keep_distinct
+from lictor.synthesis.dialogues import TURN_TOKENS, TURNS, dialogue_calls, read_dialogue
 from lictor.synthesis.filters import (
     is_loop,
     is_meta,
@@ -40,17 +42,14 @@ from lictor.synthesis.queries import (
     twin_prompt,
 )
 from lictor.synthesis.variety import coverage
-from lictor.synthesis.votes import JUDGES, bears_out, vote_prompt
-from lictor.types import ChatModel, Example, Message, Sampling
+from lictor.synthesis.votes import ANSWER_JUDGES, JUDGES, answer_vote_prompt, vote_prompt
+from lictor.types import ChatModel, Example, Message
 
 LEAST_USABLE = 0.2
 """Share of the queries in a trial that must be usable."""
 
 LEAST_QUERIES = 5
 """Queries of a rule, at least; with fewer, some split has none."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, requests done, requests in all."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +69,15 @@ class SynthesisConfig:
     twins: int = 0
     """Generated restricted queries that the generator moves across the line, over all rules."""
     votes: int = 0
-    """Judges (0 to 3) that must bear out the label of a query a generator wrote, by majority."""
+    """Judges (0 to 3) that must bear out the label of a query, or answer across the line, by majority."""
+    dialogues: int = 0
+    """Conversations of several turns the generator writes, over the rules on both sides near the line."""
+    across: int = 0
+    """Queries near the line that get a second answer, from the other side of it."""
+    long_answers: int = 0
+    """Of the queries answered, how many are answered at length."""
     near_duplicate: float = 0.8
     seed: int = 0
-
-
-@dataclass
-class Report:
-    """What came in and what was kept, by filter and by reason."""
-
-    counts: Counter[str] = field(default_factory=Counter[str])
-    coverage: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
-    """Of generated queries that were kept: for each rule and axis of variety, how many of each value."""
-
-    def note(self, reason: str, by: int = 1) -> None:
-        """Count `by` more under `reason`."""
-        self.counts[reason] += by
 
 
 def synthesise(
@@ -97,61 +89,39 @@ def synthesise(
         GenerationError: The generator cannot write queries, or left a rule with too few.
     """
     report = Report()
-    ask = _Generator(model, config.seed, progress)
+    ask = Generator(model, config.seed, progress)
     drafts = seed_queries(constitution) + draft_queries(
         constitution, material, per_ask=config.per_ask, seed=config.seed
     )
     drafts += _generated(constitution, material, config, ask, report)
+    drafts += _conversed(constitution, material, config=config, ask=ask, report=report)
     drafts = _distinct(drafts, config.near_duplicate, report)
     drafts = _voted(drafts, constitution, material, config=config, ask=ask, report=report)
     report.coverage = coverage((q.rule, q.facets) for q in drafts if q.facets is not None)
     _require_every_rule(constitution, drafts)
     to_answer = _shuffled(drafts, config.seed, "answer")
-    prompts = [
-        answer_prompt(q, constitution, material, variant=0, seed=config.seed) for q in to_answer[: config.answers]
-    ]
-    texts = [read_answer(text, material) for text in ask("answers", prompts, 100, 0.7)]
-    pairs = _filtered(to_answer[: config.answers], texts, material, ask, report)
-    answered = [_answer_example(q, a, constitution, model.name) for q, a in pairs]
+    wanted = _wanted(to_answer[: config.answers], constitution, config)
+    pairs = _filtered(wanted, _answers(wanted, constitution, material, config, ask), material, ask, report)
+    pairs = _borne_out(pairs, constitution, material, config=config, ask=ask, report=report)
+    answered = [_answer_example(w.query, a, constitution, model.name, rule=w.rule) for w, a in pairs]
     answered += _written(drafts, constitution, material, report)
     answered += _composed(to_answer[config.answers :], constitution, material, config, report)
-    rewritten = _rewritten(_shuffled(drafts, config.seed, "rewrite")[: config.rewrites], material, config, ask, report)
+    alone = [query for query in _shuffled(drafts, config.seed, "rewrite") if not query.turns]
+    rewritten = _rewritten(alone[: config.rewrites], material, config, ask, report)
     queries = _distinct(drafts + rewritten, config.near_duplicate, report)
     examples = [_prompt_example(query, constitution, model.name) for query in queries]
     return examples + answered, report
 
 
-class _Generator:
-    """The model, asked for a whole stage at once, with progress: it is never idle between parts of one."""
-
-    def __init__(self, model: ChatModel, seed: int, progress: Progress) -> None:
-        self.name = model.name
-        self._model = model
-        self._seed = seed
-        self._progress = progress
-
-    def __call__(self, stage: str, prompts: Sequence[str], max_tokens: int, temperature: float) -> list[str]:
-        sampling = [Sampling(max_tokens, temperature, 0.9, int(fingerprint([self._seed, p])[:8], 16)) for p in prompts]
-        done = 0
-
-        def note(_: int, __: str) -> None:
-            nonlocal done
-            done += 1
-            self._progress(stage, done, len(prompts))
-
-        self._progress(stage, 0, len(prompts))
-        return self._model.complete([(Message("user", p),) for p in prompts], sampling, on_answer=note)
-
-
 def _generated(
-    constitution: Constitution, material: Material, config: SynthesisConfig, ask: _Generator, report: Report
+    constitution: Constitution, material: Material, config: SynthesisConfig, ask: Generator, report: Report
 ) -> list[Query]:
     """Usable queries of the rules without asks: one call a rule first, to learn whether the generator can do it.
 
     Raises:
         GenerationError: It can not.
     """
-    per_call = 5
+    per_call, tokens_each = (3, 100) if material.forms else (5, 50)
     calls = -(-config.queries_per_rule // per_call)
     planned = [
         [(rule, call) for call in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)]
@@ -159,7 +129,7 @@ def _generated(
     ]
 
     def made(stage: str, wanted: list[tuple[Rule, Call]]) -> list[Query]:
-        texts = ask(stage, [call.prompt for _, call in wanted], 50 * per_call, 0.8)
+        texts = ask(stage, [call.prompt for _, call in wanted], tokens_each * per_call, 0.8)
         found = [
             query
             for (rule, call), text in zip(wanted, texts, strict=True)
@@ -173,6 +143,20 @@ def _generated(
     usable += made("queries", [call for own in planned for call in own[1:]])
     report.note("queries generated", len(usable))
     return usable + _twinned(usable, constitution, material, config=config, ask=ask, report=report)
+
+
+def _conversed(
+    constitution: Constitution, material: Material, *, config: SynthesisConfig, ask: Generator, report: Report
+) -> list[Query]:
+    """Usable conversations of several turns, under the rules on both sides near the line."""
+    near = constitution.restricted + constitution.in_bucket("same_domain")
+    calls = dialogue_calls(near, material, count=config.dialogues, seed=config.seed)
+    texts = ask("dialogues", [call.prompt for _, call in calls], 2 * max(TURNS) * TURN_TOKENS, 0.8)
+    read = [read_dialogue(rule, text, call, material) for (rule, call), text in zip(calls, texts, strict=True)]
+    kept = [query for query in read if query is not None]
+    report.note("dialogues asked for", len(calls))
+    report.note("dialogues kept", len(kept))
+    return kept
 
 
 def _require_a_fit_generator(usable: Sequence[Query], rules: int, asked: int, name: str) -> None:
@@ -191,14 +175,14 @@ def _twinned(
     material: Material,
     *,
     config: SynthesisConfig,
-    ask: _Generator,
+    ask: Generator,
     report: Report,
 ) -> list[Query]:
     """Permitted twins of restricted queries, the permitted rules near the line taking turns."""
-    across = constitution.in_bucket("same_domain") + constitution.in_bucket("everyday")
+    beyond = constitution.in_bucket("same_domain") + constitution.in_bucket("everyday")
     restricted = [q for q in queries if constitution.bucket_of(q.rule) == "restricted"]
-    chosen = _shuffled(restricted, config.seed, "twin")[: config.twins] if across else []
-    pairs = [(query, across[at % len(across)]) for at, query in enumerate(chosen)]
+    chosen = _shuffled(restricted, config.seed, "twin")[: config.twins] if beyond else []
+    pairs = [(query, beyond[at % len(beyond)]) for at, query in enumerate(chosen)]
     made = ask("twins", [twin_prompt(query, rule, material) for query, rule in pairs], 80, 0.7)
     read = [read_twin(query, rule, text, material) for (query, rule), text in zip(pairs, made, strict=True)]
     kept = [q for q in read if q is not None and not (is_refusal(q.text) or is_meta(q.text))]
@@ -213,28 +197,41 @@ def _voted(
     material: Material,
     *,
     config: SynthesisConfig,
-    ask: _Generator,
+    ask: Generator,
     report: Report,
 ) -> list[Query]:
     """The queries whose label a majority of judges bears out; those written by hand need no vote."""
     doubted = [q for q in queries if q.origin == "generated"] if config.votes else []
-    ballots: list[list[str]] = [[] for _ in doubted]
-    for judge in JUDGES[: config.votes]:
-        prompts = [vote_prompt(judge, q.text, q.rule, constitution, material) for q in doubted]
-        for ballot, verdict in zip(ballots, ask(f"judge: {judge}", prompts, 2, 0.0), strict=True):
-            ballot.append(verdict)
+    judges = JUDGES[: config.votes]
+    prompts = {j: [vote_prompt(j, q.said, q.rule, constitution, material) for q in doubted] for j in judges}
     labels = [int(constitution.bucket_of(q.rule) == "restricted") for q in doubted]
-    outvoted = {q.id for q, y, b in zip(doubted, labels, ballots, strict=True) if not bears_out(y, b)}
-    for at, judge in enumerate(JUDGES[: config.votes]):
-        agreed = sum(bears_out(y, [ballot[at]]) for y, ballot in zip(labels, ballots, strict=True))
-        report.note(f"votes: {judge} agreed", agreed)
-    report.note("queries put to the vote", len(doubted))
-    report.note("queries dropped: outvoted", len(outvoted))
+    kept = elected("queries", labels, prompts, ask, report)
+    outvoted = {q.id for q, is_kept in zip(doubted, kept, strict=True) if not is_kept}
     return [q for q in queries if q.id not in outvoted]
 
 
+def _borne_out(
+    pairs: list[tuple[Wanted, str]],
+    constitution: Constitution,
+    material: Material,
+    *,
+    config: SynthesisConfig,
+    ask: Generator,
+    report: Report,
+) -> list[tuple[Wanted, str]]:
+    """The answers whose label a majority of judges bears out, where a query has one on either side of the line."""
+    twinned = {wanted.query.id for wanted, _ in pairs if wanted.is_across}
+    doubted = [pair for pair in pairs if pair[0].query.id in twinned] if config.votes else []
+    judges = ANSWER_JUDGES[: config.votes]
+    prompts = {j: [answer_vote_prompt(j, *pair, constitution, material) for pair in doubted] for j in judges}
+    labels = [int(constitution.bucket_of(wanted.rule) == "restricted") for wanted, _ in doubted]
+    kept = elected("answers", labels, prompts, ask, report)
+    outvoted = {pair for pair, is_kept in zip(doubted, kept, strict=True) if not is_kept}
+    return [pair for pair in pairs if pair not in outvoted]
+
+
 def _rewritten(
-    drafts: list[Query], material: Material, config: SynthesisConfig, ask: _Generator, report: Report
+    drafts: list[Query], material: Material, config: SynthesisConfig, ask: Generator, report: Report
 ) -> list[Query]:
     made = ask("voices", [rewrite_prompt(q, material, config.seed) for q in drafts], 56, 0.7)
     read = [read_rewriting(q, text, material) for q, text in zip(drafts, made, strict=True)]
@@ -263,13 +260,34 @@ def _composed(
     return [_answer_example(q, a, constitution, "composed") for q, a in zip(chosen, answers, strict=True) if a]
 
 
+def _wanted(queries: list[Query], constitution: Constitution, config: SynthesisConfig) -> list[Wanted]:
+    """An answer to each query, and to the first of those near the line one from the other side as well."""
+    near = [q for q in queries if constitution.bucket_of(q.rule) in {"restricted", "same_domain"}]
+    second = [across(query, constitution, config.seed) for query in near[: config.across]]
+    own = [Wanted(query, query.rule, at < config.long_answers) for at, query in enumerate(queries)]
+    return own + [wanted for wanted in second if wanted is not None]
+
+
+def _answers(
+    wanted: list[Wanted], constitution: Constitution, material: Material, config: SynthesisConfig, ask: Generator
+) -> list[str | None]:
+    """What the generator wrote, cut to whole sentences; those at length are a stage of their own."""
+    texts: list[str | None] = [None] * len(wanted)
+    for stage, is_long, tokens in (("answers", False, 100), ("answers: long", True, 380)):
+        places = [at for at, one in enumerate(wanted) if one.is_long == is_long]
+        prompts = [answer_prompt(wanted[at], constitution, material, seed=config.seed) for at in places]
+        for at, text in zip(places, ask(stage, prompts, tokens, 0.7), strict=True):
+            texts[at] = read_answer(text, material)
+    return texts
+
+
 def _filtered(
-    queries: list[Query], texts: list[str | None], material: Material, ask: _Generator, report: Report
-) -> list[tuple[Query, str]]:
+    wanted: list[Wanted], texts: list[str | None], material: Material, ask: Generator, report: Report
+) -> list[tuple[Wanted, str]]:
     """The answered queries that survive the patterns and, where those are in doubt, the judge."""
-    report.note("answers asked for", len(queries))
-    pairs: list[tuple[Query, str]] = []
-    for query, text in zip(queries, texts, strict=True):
+    report.note("answers asked for", len(wanted))
+    pairs: list[tuple[Wanted, str]] = []
+    for query, text in zip(wanted, texts, strict=True):
         if text is None:
             report.note("answers dropped: too short")
         elif is_refusal(text):
@@ -281,8 +299,8 @@ def _filtered(
     doubtful = [i for i, (_, a) in enumerate(pairs) if may_refuse(a)]
     verdicts = ask("judge: refusals", [refusal_prompt(pairs[i][1]) for i in doubtful], 2, 0.0)
     refused = {i for i, v in zip(doubtful, verdicts, strict=True) if says_yes(v) is not False}
-    strange = [i for i, (q, a) in enumerate(pairs) if i not in refused and not shares_words(q.text, a)]
-    asked = [on_topic_prompt(pairs[i][0].text, pairs[i][1], material) for i in strange]
+    strange = [i for i, (w, a) in enumerate(pairs) if i not in refused and not shares_words(w.query.said, a)]
+    asked = [on_topic_prompt(pairs[i][0].query.said, pairs[i][1], material) for i in strange]
     verdicts = ask("judge: off-topic", asked, 2, 0.0)
     astray = {i for i, v in zip(strange, verdicts, strict=True) if says_yes(v) is not True}
     report.note("answers dropped: refusal by judge", len(refused))
@@ -293,7 +311,7 @@ def _filtered(
 
 
 def _distinct(queries: list[Query], threshold: float, report: Report) -> list[Query]:
-    keep = keep_distinct([q.text for q in queries], threshold=threshold)
+    keep = keep_distinct([q.said for q in queries], threshold=threshold)
     report.note("queries dropped: near-duplicate", keep.count(False))
     return [q for q, k in zip(queries, keep, strict=True) if k]
 
@@ -317,7 +335,7 @@ def _prompt_example(query: Query, constitution: Constitution, generator: str) ->
     return Example(
         id=query.id,
         constitution=constitution.fingerprint,
-        messages=(Message("user", query.text),),
+        messages=(*query.turns, Message("user", query.text)),
         prompt_label=int(restricted),
         answer_label=None,
         rule=query.rule,
@@ -328,13 +346,19 @@ def _prompt_example(query: Query, constitution: Constitution, generator: str) ->
     )
 
 
-def _answer_example(query: Query, answer: str, constitution: Constitution, generator: str) -> Example:
+def _answer_example(
+    query: Query, answer: str, constitution: Constitution, generator: str, *, rule: str | None = None
+) -> Example:
+    """An answer under `rule`, or the query's own."""
     prompt = _prompt_example(query, constitution, generator)
+    rule = rule or query.rule
+    label = int(constitution.bucket_of(rule) == "restricted")
     return replace(
         prompt,
         id=fingerprint([query.id, answer])[:12],
         messages=(*prompt.messages, Message("assistant", answer)),
-        answer_label=prompt.prompt_label,
+        answer_label=label,
+        rule=rule if label else query.rule,
         source=f"synthesis:{generator}" if generator in {"composed", "written"} else "synthesis:answered",
         generator=generator,
         parent=query.id,

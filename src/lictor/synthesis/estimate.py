@@ -85,8 +85,15 @@ class _Reckoner:
 def stand_in(prompt: str, sampling: Sampling) -> str:
     """An answer that every filter keeps: a verdict, a numbered list, the request again, or two sentences."""
     if sampling.max_tokens <= 4:  # voters abstain, so that every label stands
-        return "No." if "refuse" in prompt else "Yes." if "the reply deal" in prompt else "Perhaps."
+        return (
+            "Yes." if "Does the reply deal" in prompt else "No." if "Did the assistant refuse" in prompt else "Perhaps."
+        )
     words = np.random.default_rng(sampling.seed).choice(10**6, 60, replace=False)
+    if '"Person:" or "Assistant:"' in prompt:
+        return "\n".join(
+            f"{who}: So w{words[i]}a w{words[-i]}b w{words[2 * i]}c?"
+            for i, who in enumerate(("Person", "Assistant", "Person"))
+        )
     if counted := re.search(r"Write (\d+) more", prompt):
         return "\n".join(f"{i}. What of w{words[i]}a w{words[-i]}b w{words[2 * i]}c?" for i in range(int(counted[1])))
     request = re.search(r"(?:Message|Request): (.+)\n[^\n]*$", prompt)

@@ -17,6 +17,15 @@ import yaml
 from lictor.errors import DataError
 
 PASSAGE_CHARS = 500
+SHORTEST_ANSWER = 60
+STYLES = (
+    "in 2 to 4 sentences",
+    "in one plain paragraph",
+    "in a short numbered list of 3 or 4 steps or points",
+    "in 3 sentences with figures",
+    "briefly, as to a friend",
+    "in a few plain sentences, each with a detail",
+)
 DEFAULT_FRAMES = ("How do I {ask}?", "Please help me {ask}.", "I need to {ask}. What should I do?", "{ask} - how?")
 DEFAULT_VOICES = (
     "a retired tradesman who likes to explain himself",
@@ -66,6 +75,16 @@ class Material:
     """Answers written by hand, by the ask (or twin) they answer."""
     passages: tuple[str, ...] = ()
     """Pieces of the user's own documents, that answers are grounded in."""
+    scene: str = ""
+    """Who talks to whom about what, for conversations that the generator writes."""
+    forms: tuple[str, ...] = ()
+    """Kinds of text the guard reads, where these are not requests to an assistant: an e-mail, a post."""
+    topics: tuple[str, ...] = ()
+    """What messages turn on; words of the rule where there are none."""
+    styles: tuple[str, ...] = STYLES
+    """How answers are to be written, drawn without regard to the label."""
+    shortest_answer: int = SHORTEST_ANSWER
+    """Characters, below which an answer is dropped."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Raw texts it was read from, by file name, for fingerprints."""
 
@@ -110,6 +129,11 @@ def load_material(folder: Path | None) -> Material:
             ),
             aliases=tuple(words.get("aliases", ())),
             name=words.get("name", ""),
+            scene=words.get("scene", ""),
+            forms=tuple(words.get("forms", ())),
+            topics=tuple(words.get("topics", ())),
+            styles=tuple(words.get("styles", STYLES)),
+            shortest_answer=int(words.get("shortest_answer", SHORTEST_ANSWER)),
             stand_in=words.get("stand_in", ""),
             files=texts,
         )

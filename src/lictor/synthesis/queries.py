@@ -18,6 +18,7 @@ from lictor.artifacts import fingerprint
 from lictor.constitution import Constitution, Rule
 from lictor.synthesis.material import Material, read_prompt
 from lictor.synthesis.variety import Facets, deal_facets
+from lictor.types import Conversation
 
 ALIAS_SHARE = 0.4
 """Share of drafts naming the domain's subject in which an alias takes the name's place, on both sides alike."""
@@ -42,6 +43,16 @@ class Query:
     """The ask it was composed from, for drafts."""
     facets: Facets | None = None
     """What the generator was told about it, for generated ones."""
+    turns: Conversation = ()
+    """What was said before it, in a conversation that the generator wrote."""
+
+    @property
+    def said(self) -> str:
+        """All that was said, its own text last."""
+        if not self.turns:
+            return self.text
+        before = [f"{'Person' if m.role == 'user' else 'Assistant'}: {m.content}" for m in self.turns]
+        return "\n".join([*before, f"Person: {self.text}"])
 
 
 def draft_queries(constitution: Constitution, material: Material, *, per_ask: int, seed: int) -> list[Query]:
@@ -105,13 +116,14 @@ class Call(NamedTuple):
 def generation_prompts(rule: Rule, material: Material, *, calls: int, per_call: int, seed: int) -> Iterator[Call]:
     """What the generator is asked where nobody wrote asks for a rule: more messages like the rule's examples."""
     rng = np.random.default_rng([seed, int(rule.fingerprint, 16) % 2**32])
-    for facets in deal_facets(rule, material.voices, calls=calls, rng=rng):
+    for facets in deal_facets(rule, material, calls=calls, rng=rng):
         picked = rng.permutation(len(rule.examples))[:3]
-        text = read_prompt("query").format(
+        text = read_prompt("text" if facets.form else "query").format(
             subject=rule.text,
             examples="\n".join(f"- {rule.examples[i]}" for i in picked),
             count=per_call,
             voice=facets.persona,
+            form=facets.form,
             facets=facets.described(),
         )
         yield Call(material.disguised(text).strip(), facets)

@@ -1,6 +1,6 @@
 """Variety on purpose: what one call for queries asks for, and how evenly a set of queries covers it.
 
-In: a rule, voices, a seed. Out: `Facets` of each call, every value of an axis as often as the others; and what was
+In: a rule, material, a seed. Out: `Facets` of each call, every value of an axis as often as the others; and what was
 kept of each. A small generator left to itself asks the same thing in one tone. Knows no model.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from lictor.constitution import Rule
+from lictor.synthesis.material import Material
 
 TASKS = (
     "ask how it is done",
@@ -45,20 +46,24 @@ class Facets:
     length: str
     specificity: str
     keyword: str
-    """A word of the rule or its examples that the messages turn on; empty where there is none."""
+    """A topic, or a word of the rule or its examples, that the messages turn on; empty where there is none."""
+    form: str = ""
+    """What kind of text they are; empty for requests to an assistant."""
 
     def described(self) -> str:
         """As a part of a prompt."""
         about = f" They turn on the word '{self.keyword}'." if self.keyword else ""
-        return f"They {self.task}. They are {self.length}, {self.register}, and speak {self.specificity}.{about}"
+        does = "" if self.form else f"They {self.task}. "
+        return f"{does}They are {self.length}, {self.register}, and speak {self.specificity}.{about}"
 
 
-def deal_facets(rule: Rule, voices: Sequence[str], *, calls: int, rng: np.random.Generator) -> Iterator[Facets]:
+def deal_facets(rule: Rule, material: Material, *, calls: int, rng: np.random.Generator) -> Iterator[Facets]:
     """`calls` facets: along each axis, every value once before any comes again, in an order of its own."""
-    axes = (voices, TASKS, REGISTERS, LENGTHS, SPECIFICITIES, keywords_of(rule) or ("",))
+    about = material.topics or keywords_of(rule) or ("",)
+    axes = (material.voices, TASKS, REGISTERS, LENGTHS, SPECIFICITIES, about, material.forms or ("",))
     decks = [_deck(axis, calls, rng) for axis in axes]
-    for persona, task, register, length, specificity, keyword in zip(*decks, strict=True):
-        yield Facets(persona, task, register, length, specificity, keyword)
+    for persona, task, register, length, specificity, keyword, form in zip(*decks, strict=True):
+        yield Facets(persona, task, register, length, specificity, keyword, form)
 
 
 def keywords_of(rule: Rule) -> tuple[str, ...]:
