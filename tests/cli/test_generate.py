@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from lictor.artifacts import read_manifest
 from lictor.cli.main import app
+from lictor.dataset.store import read_dataset
 from lictor.llm.cache import CompletionStore
 from lictor.llm.load import chat_model_name, load_chat_model
 
@@ -30,14 +32,16 @@ def server() -> Iterator[Generator]:
 
 
 def test_a_dry_run_counts_the_calls_that_a_run_makes(server: Generator, tmp_path: Path, no_cache: Path) -> None:
-    """Before: every call of the stages whose prompts are certain. After: all of them are paid for."""
-    project = write_project(tmp_path / "p", server.reference, "path:/none")
+    """Before: every call of the stages whose prompts are certain. After: all are paid for, and again makes the same."""
+    project = write_project(tmp_path / "p", "path:/none", "path:/none")
     change_settings(project, generator={"price_in": 1.0, "price_out": 1000.0, "requests_per_minute": 6e6})
-    before = json.loads(CliRunner().invoke(app, ["generate", str(project.folder), "--dry-run", "--json"]).stdout)
+    command = ["generate", str(project.folder), "--generator", server.reference, "--out", str(tmp_path / "pack")]
+    before = json.loads(CliRunner().invoke(app, [*command, "--dry-run", "--json"]).stdout)
     assert not server.asked
-    done = CliRunner().invoke(app, ["generate", str(project.folder), "--out", str(tmp_path / "pack"), "--json"])
+    done = CliRunner().invoke(app, [*command, "--json"])
     asked = len(server.asked)
-    after = json.loads(CliRunner().invoke(app, ["generate", str(project.folder), "--dry-run", "--json"]).stdout)
+    after = json.loads(CliRunner().invoke(app, [*command, "--dry-run", "--json"]).stdout)
+    shown = CliRunner().invoke(app, [*command, "--augment", "2"])
     calls = {stage["stage"]: stage["calls"] for stage in before["stages"]}
 
     assert done.exit_code == 0, done.stderr
@@ -51,6 +55,15 @@ def test_a_dry_run_counts_the_calls_that_a_run_makes(server: Generator, tmp_path
     assert sum(stage["calls"] for stage in after["stages"]) == 0
     assert sum(stage["known"] for stage in after["stages"]) >= asked
     assert (before["seconds"] > 0, after["cost"]) == (True, 0)
+
+    packed, more = read_dataset(tmp_path / "pack"), read_dataset(tmp_path / "pack-augmented")
+    trained = sum(example.split == "train" for example in packed)
+    assert len(server.asked) == asked
+    assert len(more) == len(packed) + 2 * trained
+    assert all(example.transforms and example.split == "train" for example in more[len(packed) :])
+    assert read_manifest(tmp_path / "pack-augmented").parents == {"pack": read_manifest(tmp_path / "pack").fingerprint}
+    assert re.search(r"queries: usable +\d+ of 100 ", shown.stdout)
+    assert re.search(r"soup +\d+ +\d+ generated", shown.stdout)
 
 
 def test_an_estimate_is_shown_in_a_table(server: Generator, tmp_path: Path, no_cache: Path) -> None:

@@ -10,6 +10,7 @@ from lictor.llm.scripted import ScriptedModel
 from lictor.synthesis.answers import Wanted, answer_prompt
 from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.estimate import estimate
+from lictor.synthesis.keeping import keep_rates
 from lictor.synthesis.material import DEFAULT_VOICES, Material, load_material
 from lictor.synthesis.queries import Query, read_twin
 from lictor.synthesis.variety import LENGTHS, REGISTERS, SPECIFICITIES, TASKS, coverage, deal_facets, keywords_of
@@ -24,7 +25,7 @@ SOUP = CONSTITUTION.rule("soup")
 def test_every_value_of_an_axis_comes_equally_often() -> None:
     """Over any number of calls, counts along an axis differ by at most one."""
     dealt = list(deal_facets(SOUP, Material(), calls=37, rng=np.random.default_rng(0)))
-    counts = coverage((SOUP.id, facets) for facets in dealt)[SOUP.id]
+    counts = coverage((SOUP.id, asdict(facets)) for facets in dealt)[SOUP.id]
     sizes = {"persona": DEFAULT_VOICES, "task": TASKS, "register": REGISTERS, "length": LENGTHS}
 
     assert all(max(c.values()) - min(c.values()) <= 1 for c in counts.values())
@@ -48,8 +49,11 @@ def test_what_was_dealt_stands_in_the_prompt_and_in_the_report(tmp_path: Path) -
 
     assert all(any(task in prompt for task in TASKS) for prompt in calls)
     assert {length for length in LENGTHS if any(length in prompt for prompt in calls)} == set(LENGTHS)
-    assert set(kept) == set(asdict(next(deal_facets(SOUP, Material(), calls=1, rng=np.random.default_rng(0)))))
-    assert sum(kept["task"].values()) == sum(kept["persona"].values()) > 10
+    axes = set(asdict(next(deal_facets(SOUP, Material(), calls=1, rng=np.random.default_rng(0)))))
+    assert set(kept) == axes | {"origin", "turns"}
+    assert sum(kept["task"].values()) == sum(kept["persona"].values()) == kept["origin"]["generated"] > 10
+    assert report.coverage["cast"]["origin"]["draft"] > 0
+    assert set(report.coverage) == {rule.id for rule in CONSTITUTION.rules}
 
 
 def test_a_twin_is_of_its_familys_words_and_under_the_other_rule() -> None:
@@ -108,6 +112,10 @@ def test_outvoted_queries_are_dropped_and_counted(tmp_path: Path) -> None:
     assert not any("3 would please" in e.messages[0].content for e in generated)
     assert report.counts["votes: vote_asks agreed"] == voted - dropped
     assert any(e.source == "synthesis:draft" and e.prompt_label == 1 for e in examples)
+    rates = {rate.filter: rate for rate in keep_rates(report.counts)}
+    assert rates["queries: not outvoted"][1:] == rates["votes: vote_asks agreed"][1:] == (voted - dropped, voted)
+    assert rates["queries: usable"].share == 1
+    assert not any(name.startswith("answers") for name in rates)
 
 
 def test_an_estimate_knows_of_twins_and_votes() -> None:

@@ -6,7 +6,7 @@ endpoints are named by environment variable, never inlined. Knows no stage.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -172,6 +172,12 @@ class Project:
     def guard(self) -> Path:
         """The guard in use."""
         return self.folder / "guard"
+
+    def with_generator(self, **given: str | None) -> "Project":
+        """The project with the settings of its generator that are given, and not None, in the place of its own."""
+        changed = {name: value for name, value in given.items() if value is not None}
+        generator = self.config.generator.model_copy(update=changed)
+        return replace(self, config=self.config.model_copy(update={"generator": generator}))
 
 
 def load_project(folder: Path, environment: Mapping[str, str] | None = None) -> Project:

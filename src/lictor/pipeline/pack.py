@@ -4,13 +4,15 @@ In: a constitution, its material, a chat model. Out: a dataset folder that `lict
 Knows no training.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
-from lictor.artifacts import Manifest, fingerprint
+from lictor.artifacts import Manifest, fingerprint, read_manifest
+from lictor.augment import PlanConfig, augment
 from lictor.constitution import Constitution
 from lictor.dataset.audit import audit
 from lictor.dataset.limits import ESSENTIAL, gate
-from lictor.dataset.store import write_dataset
+from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import DataError
 from lictor.pipeline.data import split_and_join
 from lictor.synthesis.asking import Progress
@@ -49,3 +51,24 @@ def make_pack(
         "shortcuts": [s._asdict() for s in found.shortcuts],
     }
     return write_dataset(folder, examples, key=key, config=settings, seed=config.seed, notes=notes)
+
+
+def disguise_pack(folder: Path, pack: Path, plan: PlanConfig) -> Manifest:
+    """Write the examples of `pack`, and disguised copies of those that training sees, as a dataset of its own.
+
+    Raises:
+        ArtifactError: There is no pack, or it was altered.
+    """
+    parent, examples = read_manifest(pack), read_dataset(pack)
+    copies = augment([example for example in examples if example.split == "train"], plan)
+    settings = {**parent.config, "augment": asdict(plan)}
+    key = fingerprint(["disguised", parent.fingerprint, asdict(plan)])
+    return write_dataset(
+        folder,
+        [*examples, *copies],
+        key=key,
+        parents={"pack": parent.fingerprint},
+        config=settings,
+        seed=plan.seed,
+        notes={"synthesis": parent.notes.get("synthesis", {}), "disguised": len(copies)},
+    )

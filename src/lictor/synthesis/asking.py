@@ -21,7 +21,8 @@ class Report:
 
     counts: Counter[str] = field(default_factory=Counter[str])
     coverage: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
-    """Of generated queries that were kept: for each rule and axis of variety, how many of each value."""
+    """Of queries that were kept: for each rule, how many of each origin, of several turns, and of each value of an axis
+    of variety, where a generator wrote them."""
 
     def note(self, reason: str, by: int = 1) -> None:
         """Count `by` more under `reason`."""

@@ -6,7 +6,7 @@ a configuration. Out: examples with labels, and a report of what each filter kep
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -97,7 +97,6 @@ def synthesise(
     drafts += _conversed(constitution, material, config=config, ask=ask, report=report)
     drafts = _distinct(drafts, config.near_duplicate, report)
     drafts = _voted(drafts, constitution, material, config=config, ask=ask, report=report)
-    report.coverage = coverage((q.rule, q.facets) for q in drafts if q.facets is not None)
     _require_every_rule(constitution, drafts)
     to_answer = _shuffled(drafts, config.seed, "answer")
     wanted = _wanted(to_answer[: config.answers], constitution, config)
@@ -109,8 +108,15 @@ def synthesise(
     alone = [query for query in _shuffled(drafts, config.seed, "rewrite") if not query.turns]
     rewritten = _rewritten(alone[: config.rewrites], material, config, ask, report)
     queries = _distinct(drafts + rewritten, config.near_duplicate, report)
+    report.coverage = coverage((query.rule, _axes(query)) for query in queries)
     examples = [_prompt_example(query, constitution, model.name) for query in queries]
     return examples + answered, report
+
+
+def _axes(query: Query) -> dict[str, str]:
+    """What is counted of a query, rule by rule."""
+    told = asdict(query.facets) if query.facets is not None and query.origin == "generated" else {}
+    return {"origin": query.origin, "turns": "several" if query.turns else "one", **told}
 
 
 def _generated(
@@ -312,6 +318,7 @@ def _filtered(
 
 def _distinct(queries: list[Query], threshold: float, report: Report) -> list[Query]:
     keep = keep_distinct([q.said for q in queries], threshold=threshold)
+    report.note("queries compared", len(queries))
     report.note("queries dropped: near-duplicate", keep.count(False))
     return [q for q, k in zip(queries, keep, strict=True) if k]
 

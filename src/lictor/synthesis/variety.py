@@ -7,7 +7,7 @@ kept of each. A small generator left to itself asks the same thing in one tone. 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -72,11 +72,11 @@ def keywords_of(rule: Rule) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if word not in _COMMON))
 
 
-def coverage(kept: Iterable[tuple[str, Facets]]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+def coverage(kept: Iterable[tuple[str, Mapping[str, str]]]) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
     """For each rule and axis, how many kept queries there are of each value."""
     found: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter[str]))
-    for rule, facets in kept:
-        for axis, value in asdict(facets).items():
+    for rule, values in kept:
+        for axis, value in values.items():
             found[rule][axis][value or "none"] += 1
     return {rule: {axis: dict(sorted(counts.items())) for axis, counts in axes.items()} for rule, axes in found.items()}
 
