@@ -129,6 +129,9 @@ class StreamScorer(Protocol):
         ...
 
 
+UNREADABLE = "unreadable"
+"""Reason of a block that no score decided: the text cannot be read, and the policy blocks what cannot."""
+
 # --- policy and decisions --------------------------------------------------------------------------------
 
 
@@ -154,6 +157,9 @@ class Policy:
     prompt_floor: float = 0.0
     """The prompt's logit up to which it adds nothing."""
     on_error: Literal["closed", "open"] = "closed"
+    unreadable: Literal["block", "pass"] = "pass"
+    """What becomes of text that neither the scorers nor a view can read; see guard/legible.py. With `block`, it is
+    blocked for the reason `UNREADABLE`."""
     enforcement: Literal["block", "monitor"] = "block"
     fitted_on: Mapping[str, object] = field(default_factory=dict[str, object])
     """Budget, confidence, sizes of the splits, upper bound reached, per source."""
@@ -176,10 +182,16 @@ class Decision:
     """Name of the view whose reading decided; None for the text itself."""
     status: Status = "ok"
     reason: str | None = None
-    """Type of the error when `status` is `error`, for example `scorer_failed` or `conversation_too_long`."""
+    """Type of the error when `status` is `error`, for example `scorer_failed` or `conversation_too_long`; or
+    `UNREADABLE`, where that is what was blocked. None where the score decided."""
     would_block: bool = False
     """True when `enforcement` is `monitor`, or `on_error` is `open`, and this would have been a block."""
     guard_version: str = ""
+
+    @property
+    def error(self) -> str | None:
+        """Type of the error, where `status` is `error`."""
+        return self.reason if self.status == "error" else None
 
     @property
     def p_harm(self) -> float:

@@ -133,6 +133,19 @@ def test_conversations_that_always_error_break_the_budget() -> None:
         fit(draw("a", 50, rng), benign, draw("c", 5, rng), budget_fpr=0.05, policy_template=TEMPLATE)
 
 
+def test_what_cannot_be_read_is_counted_and_chooses_nothing() -> None:
+    """Conversations that the policy blocks at any threshold neither break the budget nor move a threshold."""
+    splits = [draw(name, 200, np.random.default_rng(at)) for at, name in enumerate("abc")]
+    unread = [[replace(trace(f"{name}u{i}", np.inf, None), is_unreadable=True) for i in range(30)] for name in "abc"]
+
+    plain = fit(*splits, budget_fpr=0.05, policy_template=TEMPLATE)
+    found = fit(*(a + b for a, b in zip(splits, unread, strict=True)), budget_fpr=0.05, policy_template=TEMPLATE)
+
+    assert (found.report.unreadable.hits, found.report.unreadable.n) == (30, 630)
+    assert plain.report.unreadable.hits == 0
+    assert replace(found.report, unreadable=plain.report.unreadable) == plain.report
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.tuples(st.floats(0.02, 0.4), st.floats(0.02, 0.4)))
 def test_a_larger_budget_never_tightens_a_threshold(seed: int, budgets: tuple[float, float]) -> None:

@@ -21,7 +21,7 @@ from lictor.guard.guard import Guard
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.pipeline.scoring import Item, trace_all
-from lictor.testing import FakeInputScorer, ask
+from lictor.testing import FakeInputScorer, FakeStreamScorer, ask
 from lictor.types import Conversation, Message, Policy
 
 POLICY = Policy(0.0, 0.0)
@@ -154,6 +154,22 @@ def test_a_stage_that_fails_blocks_at_any_threshold() -> None:
     broken = Guard(FakeInputScorer(lambda _: ScoringError("broken")), None, guarded().policy)
 
     assert taken(broken, (Message("user", "tea"),)).prompt_score == float("inf")
+
+
+def test_a_text_that_cannot_be_read_is_marked() -> None:
+    """Its score is infinite, whichever stage meets it, and the trace says why; the setting alone makes it so."""
+    spelt = " ".join(f"thoddlel{letter}" for letter in "abcdefghijklmnop")
+    scorers = FakeInputScorer(lambda _: 0.0), FakeStreamScorer(lambda _text, _place: 0.0)
+    reading, passing = (Guard(*scorers, replace(POLICY, unreadable=what)) for what in ("block", "pass"))
+    asked, told = (Message("user", spelt),), (Message("user", "tea"), Message("assistant", spelt))
+
+    assert taken(reading, asked).is_unreadable
+    assert taken(reading, asked).prompt_score == inf
+    assert taken(reading, told).is_unreadable
+    assert taken(reading, told).answers[0].peak == inf
+    assert taken(reading, told).prompt_score < inf
+    assert not taken(passing, told).is_unreadable
+    assert not taken(reading, (Message("user", "tea"),)).is_unreadable
 
 
 def test_a_conversation_without_turns_has_no_trace() -> None:

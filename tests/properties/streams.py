@@ -80,7 +80,13 @@ def disguises(draw: st.DrawFn, depth: int = 3) -> str:
     return text
 
 
-texts = st.lists(st.one_of(_plain, _odd, _spaces, _long_word, _base64, _spaced, disguises()), max_size=6).map("".join)
+spelt = st.lists(st.sampled_from("lapper thoddle dollopal ddhhllpp pplltthh".split()), min_size=8, max_size=30).map(
+    " ".join
+)
+"""Words that `PieceTokenizer` takes many tokens for."""
+texts = st.lists(st.one_of(_plain, _odd, _spaces, _long_word, _base64, _spaced, spelt, disguises()), max_size=6).map(
+    "".join
+)
 chunkings = st.lists(st.integers(0, 40), max_size=6)
 policies = st.builds(
     Policy,

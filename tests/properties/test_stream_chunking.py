@@ -1,17 +1,20 @@
 """Under any chunking: the same verdict and the same text, views included."""
 
+from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lictor.guard.legible import is_legible
 from lictor.guard.replay import replay, run_peak
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, encode, segments
 from lictor.guard.views import VIEWS, view_texts
 from lictor.testing import FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
-from lictor.types import Policy
+from lictor.types import UNREADABLE, Policy
 
-from .streams import chunkings, drive, policies, score_functions, texts, tokenizers
+from .streams import chunkings, drive, policies, score_functions, spelt, texts, tokenizers
 
 
 @given(texts, chunkings, tokenizers)
@@ -75,6 +78,23 @@ def test_any_chunking_gives_the_same_outcome(
     assert first.delivered == second.delivered == late.delivered
     assert text.startswith(first.delivered)
     assert first.halted or first.delivered == text
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(spelt, texts), min_size=1, max_size=3).map(" ".join), chunkings, policies)
+def test_where_text_cannot_be_read_depends_on_the_text_alone(text: str, sizes: list[int], policy: Policy) -> None:
+    """With nothing over the threshold, an answer halts where it can no longer be read, under any chunking."""
+    policy = replace(policy, output_threshold=inf, unreadable="block")
+    scorer = FakeStreamScorer(lambda _text, _place: 0.0)
+
+    first = drive(text, sizes, policy, scorer)
+    late = drive(text, [3], policy, scorer, late=True)
+
+    assert first.decision == late.decision
+    assert first.delivered == late.delivered
+    assert text.startswith(first.delivered)
+    assert first.halted == (first.delivered != text)
+    assert is_legible(scorer.tokenizer, text) <= (first.decision.reason != UNREADABLE)
 
 
 @settings(max_examples=200, deadline=None)

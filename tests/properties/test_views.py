@@ -22,7 +22,8 @@ READ = [made for made in transforms().values() if made.view]
 WORDS = "how would you please describe the small lamp and what is needed before they take it out of the oven".split()
 Hide = Callable[[str], str]
 SENTENCE = " ".join(WORDS * 2)
-sentences = st.lists(st.sampled_from(WORDS), min_size=24, max_size=40).map(" ".join)
+sentences = st.lists(st.sampled_from(WORDS), min_size=24, max_size=40).map(lambda drawn: " ".join(["please", *drawn]))
+"""Each begins with a word whose hexadecimal is no decimal number: a run of those is one until it is told otherwise."""
 BASE64, HEX, SPACED_HEX, PERCENT, TAGS, ROT, ATBASH, LINES = (HIDING[at] for at in (0, 2, 3, 6, 9, 13, 14, 15))
 
 

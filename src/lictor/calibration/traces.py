@@ -38,6 +38,8 @@ class Trace:
     prompt_score: float
     """Highest logit any of its user turns got from the input stage; -inf where the guard has none."""
     answers: tuple[Answered, ...] = ()
+    is_unreadable: bool = False
+    """Blocked at any threshold, since the policy blocks what cannot be read; no threshold is fitted to it."""
 
     def __post_init__(self) -> None:
         scores = [self.prompt_score, *(score for answered in self.answers for score in answered)]

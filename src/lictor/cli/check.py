@@ -59,5 +59,7 @@ def describe(decision: "Decision") -> str:
         return f"{decision.stage} stage failed: {decision.reason}"
     where = f"{decision.stage} stage, " if decision.stage else ""
     at = f", at token {decision.token_index}" if decision.token_index is not None else ""
+    if decision.reason:
+        return f"{where}{decision.reason}{at}"
     view = f", read as {decision.view}" if decision.view else ""
     return f"{where}score {decision.score:.2f} against {decision.threshold:.2f}{at}{view}"

@@ -15,7 +15,17 @@ from lictor.errors import ScoringError
 from lictor.guard.guard import Guard
 from lictor.guard.session import readings
 from lictor.guard.stream import StreamGuard, StreamStep
-from lictor.types import Conversation, Decision, InputScorer, Policy, Released, ScoreRequest, StreamScorer
+from lictor.types import (
+    UNREADABLE,
+    Conversation,
+    Decision,
+    InputScorer,
+    Policy,
+    Released,
+    ScoreRequest,
+    Stage,
+    StreamScorer,
+)
 
 
 class Exchange(NamedTuple):
@@ -41,6 +51,11 @@ class Reading:
     """Output threshold at or under which the answer is halted; infinities as above."""
     logits: tuple[float, ...]
     """Logit of each token of the answer itself."""
+
+    def is_unreadable(self, stage: Stage) -> bool:
+        """Whether a stage blocks since the text cannot be read."""
+        decision = self.screened if stage == "input" else self.streamed
+        return decision is not None and decision.reason == UNREADABLE
 
 
 @runtime_checkable
@@ -109,7 +124,7 @@ def read_ahead(guard: Guard, exchanges: Sequence[Exchange]) -> list[Reading]:
 def _peak(decision: Decision | None) -> float:
     if decision is None:
         return -inf
-    return inf if decision.status == "error" else decision.score
+    return inf if decision.status == "error" or decision.reason == UNREADABLE else decision.score
 
 
 # --- prompts ---------------------------------------------------------------------------------------------
@@ -120,7 +135,7 @@ def _screen_all(guard: Guard, prompts: Sequence[Conversation]) -> list[Decision 
     if scorer is None:
         return [None] * len(prompts)
     known = _logits_of_prompts(scorer, [reading for prompt in prompts for reading in _readings(guard, prompt)])
-    alone = Guard(_Known(scorer, known), None, guard.policy, views=guard.views, version=guard.version)
+    alone = Guard(_Known(scorer, known), guard.stream_scorer, guard.policy, views=guard.views, version=guard.version)
     return [_screen(alone, prompt) if prompt else None for prompt in prompts]
 
 

@@ -69,11 +69,15 @@ class Record:
     """What the output stage alone lets out."""
     tokens: int
     logits: tuple[float, ...] | None = None
+    prompt_unreadable: bool = False
+    """Whether the prompt was blocked since it cannot be read."""
+    answer_unreadable: bool = False
 
     def score(self, part: Part, input_threshold: float, output_threshold: float) -> float:
-        """How far over its threshold the case goes; +inf where a stage failed, since the guard then blocks."""
-        prompt = inf if self.prompt_error else _or_never(self.prompt_peak) - input_threshold
-        answer = inf if self.answer_error else _or_never(self.answer_peak) - output_threshold
+        """How far over its threshold the case goes; +inf where the guard blocks at any: on failure, or unreadable."""
+        always = self.prompt_error or self.prompt_unreadable, self.answer_error or self.answer_unreadable
+        prompt = inf if always[0] else _or_never(self.prompt_peak) - input_threshold
+        answer = inf if always[1] else _or_never(self.answer_peak) - output_threshold
         return {"guard": max(prompt, answer), "prompt": prompt, "answer": answer}[part]
 
     def blocked(self, part: Part = "guard") -> bool:
@@ -136,6 +140,8 @@ def record(case: Case, answer: Answer, readings: Sequence[Reading]) -> Record:
         delivered_chars=delivered,
         tokens=sum(len(reading.logits) for reading in readings),
         logits=_traced(case, readings),
+        prompt_unreadable=any(reading.is_unreadable("input") for reading in readings),
+        answer_unreadable=any(reading.is_unreadable("output") for reading in readings),
     )
 
 

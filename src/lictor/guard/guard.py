@@ -29,6 +29,8 @@ class Guard:
     ) -> None:
         if input_scorer is None and stream_scorer is None:
             raise UsageError("Guard: expected an input scorer, a stream scorer or both, got neither")
+        if policy.unreadable == "block" and stream_scorer is None:
+            raise UsageError("Guard: expected a stream scorer where policy.unreadable is block, got none")
         self.input_scorer = input_scorer
         self.stream_scorer = stream_scorer
         self.policy = policy

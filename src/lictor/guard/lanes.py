@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from lictor.errors import ScoringError
 from lictor.guard.debounce import Debounce
+from lictor.guard.legible import Spans, words
 from lictor.guard.tokens import CommittedToken, Committer, Segment
 from lictor.guard.views import DEPTH, Decoded, View, Views
 from lictor.types import Tokenizer
@@ -174,6 +175,9 @@ class ViewLane:
         self._count = 0
         self.is_open = False
         """Whether a disguise is open that something was decoded of."""
+        self.read = Spans()
+        """The parts of the answer of which it made text that can be read."""
+        self._read_to = -1
         self._inner: list[ViewLane] = []
 
     @property
@@ -242,6 +246,7 @@ class ViewLane:
             lane.finish()
         self._decoded_starts.clear()
         self._sources.clear()
+        self._read_to = -1
         self.is_open = False
 
     def _commit(self, segments: Iterable[Segment]) -> None:
@@ -250,6 +255,11 @@ class ViewLane:
                 source = self._source(token.start)
                 self._items.append(LaneToken(token.id, source, source, place=self._count))
                 self._count += 1
+            if not any(word.is_spelt for word in words(segment)):
+                self.read.add(
+                    self._source(segment.start), self._source(segment.end - 1), joins=segment.start == self._read_to
+                )
+                self._read_to = segment.end
             for lane in self._inner:
                 lane.push(segment.text, segment.start)
 

@@ -6,15 +6,17 @@ Knows no server, thread or clock, but for `asettle`, which moves scoring off the
 
 import asyncio
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf, isnan
 
 from lictor.errors import ScoringError, UsageError
+from lictor.guard.legible import is_legible
 from lictor.guard.stream import StreamGuard, StreamStep
 from lictor.guard.views import READINGS, Views, view_texts
 from lictor.types import (
+    UNREADABLE,
     Conversation,
     Decision,
     GuardEvent,
@@ -169,16 +171,25 @@ class GuardSession:
         if self._input_scorer is None or not self._prompt:
             return passed
         try:
-            scored = [(_number(self._input_scorer.score(p)), v) for v, p in readings(self._prompt, self._views)]
-            score, view = max(scored, key=lambda reading: reading[0])
+            read = list(readings(self._prompt, self._views))
+            score, view = max(((_number(self._input_scorer.score(p)), v) for v, p in read), key=lambda one: one[0])
+            can_be_read = self._is_legible([prompt for _, prompt in read])
         except (ScoringError, MemoryError) as error:
             blocked = replace(passed, action="block", stage="input", status="error", reason=_reason(error))
             return _lift(blocked) if self._policy.on_error == "open" or self._is_monitor else blocked
         allowed = replace(passed, score=score, view=view)
-        if score < threshold:
+        if score < threshold and can_be_read:
             return allowed
-        blocked = replace(allowed, action="block", stage="input")
+        blocked = replace(allowed, action="block", stage="input", reason=None if score >= threshold else UNREADABLE)
         return _lift(blocked) if self._is_monitor else blocked
+
+    def _is_legible(self, read: Sequence[Conversation]) -> bool:
+        """Whether the last user turn can be read in any of its readings, where the policy asks for that."""
+        if self._policy.unreadable == "pass" or self._stream_scorer is None:
+            return True
+        tokenizer = self._stream_scorer.tokenizer
+        turns = [turn for prompt in read for turn in _last_user_turn(prompt)]
+        return not turns or any(is_legible(tokenizer, turn.content) for turn in turns)
 
     @property
     def _is_monitor(self) -> bool:
@@ -201,6 +212,11 @@ class GuardSession:
         if self.ended or self._is_finished:
             raise UsageError(f"GuardSession.{call}: the session has ended; open another one")
         self._has_answer = True
+
+
+def _last_user_turn(prompt: Conversation) -> Conversation:
+    """Its last user turn; empty where it has none."""
+    return tuple(message for message in prompt if message.role == "user")[-1:]
 
 
 def readings(prompt: Conversation, views: Views) -> Iterator[tuple[str | None, Conversation]]:

@@ -18,9 +18,10 @@ from lictor.errors import UsageError
 from lictor.guard.cascade import suspicion
 from lictor.guard.debounce import Debounce
 from lictor.guard.lanes import Batch, LaneToken, Make, TextLane, ViewLane
+from lictor.guard.legible import Legibility, Together
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, Segment
 from lictor.guard.views import VIEWS, Views
-from lictor.types import Action, Decision, Halted, Policy, Released, ScoreRequest, Tokenizer
+from lictor.types import UNREADABLE, Action, Decision, Halted, Policy, Released, ScoreRequest, Tokenizer
 
 StreamStep = Released | Halted | ScoreRequest
 
@@ -37,6 +38,8 @@ class _Round:
     is_final: bool
     error: str | None
     """Why nobody can check the text from here on."""
+    unreadable: int | None
+    """Character from which neither the scorer nor a view can read the text."""
 
     @property
     def held(self) -> int:
@@ -79,7 +82,8 @@ class StreamGuard:
         self._rounds: deque[_Round] = deque()
         self._outstanding: deque[Batch] = deque()
         self._is_finished = False
-        self._is_bypassed = self._is_unreadable = False
+        self._legibility = Legibility() if policy.unreadable == "block" else None
+        self._is_bypassed = self._is_uncheckable = False
         self._decision: Decision | None = None
         self._suspicion = 0.0
         self._has_scores = False
@@ -185,8 +189,10 @@ class StreamGuard:
         steps: list[StreamStep] = []
         for segment in segments:
             self._held.append(segment)
-            if self._is_unreadable:
+            if self._is_uncheckable:
                 continue
+            if self._legibility:
+                self._legibility.add(segment)
             for lane in self._views:
                 lane.push(segment.text, segment.start)
             for token in segment.tokens:
@@ -197,15 +203,23 @@ class StreamGuard:
         return steps
 
     def _end_round(self, *, is_final: bool) -> list[StreamStep]:
-        if self._is_unreadable:
+        if self._is_uncheckable:
             return []
         lanes = self._awake()
-        self._is_unreadable = sum(lane.is_open for lane in lanes) > OPEN_VIEWS
+        self._is_uncheckable = sum(lane.is_open for lane in lanes) > OPEN_VIEWS
         batches = [self._text.batch(final=is_final), *(lane.batch() for lane in lanes)]
-        self._rounds.append(_Round(batches, is_final, "too_many_views" if self._is_unreadable else None))
+        error = "too_many_views" if self._is_uncheckable else None
+        self._rounds.append(_Round(batches, is_final, error, self._judge(lanes, batches)))
         asked = [batch for batch in batches if batch.token_ids]
         self._outstanding += asked
         return [ScoreRequest(batch.view, batch.token_ids, batch.ends) for batch in asked]
+
+    def _judge(self, lanes: list[ViewLane], batches: list[Batch]) -> int | None:
+        """Where text that nobody can read begins, as far as the views have read."""
+        if self._legibility is None:
+            return None
+        bounds = [batch.limit for batch in batches if batch.limit is not None]
+        return self._legibility.judge(min(bounds), Together([lane.read for lane in lanes]))
 
     def _settle(self) -> list[StreamStep]:
         """Decide every round, oldest first, whose scores are all in."""
@@ -217,17 +231,20 @@ class StreamGuard:
     def _decide(self, ended: _Round) -> list[StreamStep]:
         for batch in ended.batches:
             batch.decide()
-        cleared = min(bound for batch in ended.batches if (bound := batch.cleared) is not None)
+        bounds = [ended.unreadable, *(batch.cleared for batch in ended.batches)]
+        cleared = min(bound for bound in bounds if bound is not None)
         halts = any(batch.debounce.halted for batch in ended.batches)
-        is_last = ended.is_final and not halts
+        is_last = ended.is_final and not halts and ended.unreadable is None
         steps = self._release(cleared if is_last else self._text.before(cleared, self._policy.hold_back))
         if halts:
             return steps + self._stop(self._halt(ended.batches), is_open=False)
+        best = max(ended.batches, key=lambda batch: batch.debounce.peak)
+        if ended.unreadable is not None:
+            return steps + self._stop(self._unreadable(ended.unreadable, best.debounce.peak), is_open=False)
         error = ended.error or ("disguise_too_wide" if ended.held > HELD_CHARS else None)
         if error:
-            return steps + self._fail(error, max(batch.debounce.peak for batch in ended.batches))
+            return steps + self._fail(error, best.debounce.peak)
         if ended.is_final:
-            best = max(ended.batches, key=lambda batch: batch.debounce.peak)
             self._decision = replace(self._verdict("allow", best.debounce.peak), view=best.view)
         return steps
 
@@ -238,6 +255,10 @@ class StreamGuard:
         score = max(batch.debounce.peak for batch in batches)
         token_index = first.place if view is None else self._text.index_at(first.start)
         return replace(self._verdict("block", score), stage="output", token_index=token_index, view=view)
+
+    def _unreadable(self, start: int, score: float) -> Decision:
+        blocked = replace(self._verdict("block", score), stage="output", reason=UNREADABLE)
+        return replace(blocked, token_index=self._text.index_at(start))
 
     def _fail(self, reason: str, score: float) -> list[StreamStep]:
         decision = replace(self._verdict("block", score), stage="output", status="error", reason=reason)

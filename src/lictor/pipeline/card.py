@@ -30,7 +30,7 @@ def guard_card(constitution: Constitution, fitted: Mapping[str, object], scorers
 
 At most {report["budget_fpr"]:.2%} of benign conversations stopped, {_OVER[report["promise"]]}: the exact upper bound at
 {report["confidence"]:.0%} confidence on the conversations the thresholds were fitted on is {report["fitted_upper"]:.2%}
-({report["fitted"]["hits"]} of {report["fitted"]["n"]}).
+({report["fitted"]["hits"]} of {report["fitted"]["n"]}).{_unread(report.get("unreadable"))}
 
 On conversations that chose nothing:
 
@@ -51,6 +51,12 @@ On conversations that chose nothing:
 The figures above are for synthetic conversations like those it was made from, plain or in the disguises training saw.
 Measure it on your own traffic, and on attacks it has never seen, before you rely on it.
 """
+
+
+def _unread(rate: Mapping[str, Any] | None) -> str:
+    if rate is None or not rate["hits"]:
+        return ""
+    return f" Not counted: {rate['hits']} of {rate['n']} that nothing here can read, which the policy has blocked."
 
 
 _OVER = {"mean": "sources weighing equally", "every_source": "in every source, the worst of which counts"}

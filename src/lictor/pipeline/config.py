@@ -110,6 +110,7 @@ class PolicySection(Section):
     hold_back: int = Field(default=16, ge=0)
     debounce: int = Field(default=2, ge=1)
     on_error: Literal["closed", "open"] = "closed"
+    unreadable: Literal["block", "pass"] = "pass"
     enforcement: Literal["block", "monitor"] = "block"
 
 

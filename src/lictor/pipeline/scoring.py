@@ -7,12 +7,13 @@ read scores +inf, since it blocks that at any threshold. Knows no threshold.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import get_args
 
 from lictor.calibration.traces import Answered, Trace
 from lictor.evaluation.ahead import Exchange, Reading, read_ahead
 from lictor.evaluation.suites import exchanges_of
 from lictor.guard.guard import Guard
-from lictor.types import Bucket, Conversation
+from lictor.types import Bucket, Conversation, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,6 @@ def trace_all(guard: Guard, items: Sequence[Item]) -> list[Trace]:
 def _trace(item: Item, read: Sequence[tuple[Exchange, Reading]]) -> Trace:
     asked = [said.prompt_peak for exchange, said in read if exchange.prompt and exchange.prompt[-1].role == "user"]
     answers = [Answered(said.prompt_peak, said.answer_peak) for _, said in read if said.streamed]
-    return Trace(item.id, item.source, item.bucket, item.is_restricted, max(asked, default=-inf), tuple(answers))
+    unreadable = any(said.is_unreadable(stage) for _, said in read for stage in get_args(Stage))
+    prompt = max(asked, default=-inf)
+    return Trace(item.id, item.source, item.bucket, item.is_restricted, prompt, tuple(answers), unreadable)

@@ -185,7 +185,9 @@ def precision_of(project: Project) -> Precision:
 
 def trace_settings(project: Project) -> list[object]:
     """What scores depend on beside the scorers, and which conversations are scored."""
-    return [project.config.policy.debounce, pools_key(project), list(VIEWS)]
+    section = project.config.policy
+    settings: list[object] = [section.debounce, pools_key(project), list(VIEWS)]
+    return [*settings, "unreadable"] if section.unreadable == "block" else settings
 
 
 def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Manifest:
@@ -251,14 +253,14 @@ def make_traces(
 ) -> Manifest:
     """Score what thresholds are fitted on, and write it as an artefact."""
     project = inputs.project
-    debounce = project.config.policy.debounce
+    debounce, unreadable = project.config.policy.debounce, project.config.policy.unreadable
     items = held_out_items(
         read_dataset(data),
         read_pools(project),
         inputs.buckets,
         augment_plan(project, per_example=1),
     )
-    guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce))
+    guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce, unreadable=unreadable))
     traces: dict[Split, list[Trace]] = {}
     for at, split in enumerate(items):
         progress("calibration: scoring", at, len(items), float("nan"))
@@ -269,7 +271,7 @@ def make_traces(
         kind="traces",
         key=out.key,
         parents=parents,
-        config={"debounce": debounce},
+        config={"debounce": debounce, "unreadable": unreadable},
     )
 
 
@@ -284,6 +286,7 @@ def policy_template(project: Project) -> Policy:
         hold_back=section.hold_back,
         debounce=section.debounce,
         on_error=section.on_error,
+        unreadable=section.unreadable,
         enforcement=section.enforcement,
     )
 

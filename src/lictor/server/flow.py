@@ -192,7 +192,12 @@ class Flow:
         if guard.input_scorer is None:
             return passed
         session = GuardSession(
-            self._conversation, guard.input_scorer, None, guard.policy, views=guard.views, version=guard.version
+            self._conversation,
+            guard.input_scorer,
+            guard.stream_scorer,
+            guard.policy,
+            views=guard.views,
+            version=guard.version,
         )
         try:
             async with asyncio.timeout(self._score_s):

@@ -84,7 +84,7 @@ class Metrics:
                 self._detection.observe(decision.token_index + 1)
         if decision.rule:
             self._rules.labels(decision.rule, record.result).inc()
-        reason = (decision.reason or "") if decision.status == "error" else ""
+        reason = decision.error or ""
         if times.screened is not None:
             self._guard.labels(record.guard, "input", record.result, reason).observe(times.screened)
         if times.first_chunk is not None:

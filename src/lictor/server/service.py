@@ -349,7 +349,7 @@ async def judge(service: Service, ask: Ask) -> Verdict:
         is_streamed=False,
         outcome="blocked" if decision.action == "block" else "answered",
         decision=decision,
-        error=decision.reason,
+        error=decision.error,
         times=flow.times,
         prompt_tokens=0,
         completion_tokens=0,

@@ -36,7 +36,7 @@ class Served:
 
     def named(self, decision: Decision, text: str) -> Decision:
         """A decision against `text`, with the rule that this most likely falls under."""
-        if self.namer is None or decision.action == "allow" or decision.status != "ok":
+        if self.namer is None or decision.action == "allow" or decision.reason is not None:
             return decision
         return replace(decision, rule=self.namer.name(text))
 

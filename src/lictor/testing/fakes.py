@@ -6,7 +6,7 @@ In: functions of text. Out: objects that follow the protocols of types.py. Knows
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from lictor.types import Context, Conversation, Message, Token
+from lictor.types import Context, Conversation, Message, Token, Tokenizer
 
 _CODE = 0x110001
 _BYTE = _CODE**5
@@ -89,7 +89,7 @@ class FakeStreamScorer:
         self,
         score_token: ScoreToken,
         *,
-        tokenizer: PieceTokenizer | None = None,
+        tokenizer: Tokenizer | None = None,
         context: Context = "answer",
         fail_at: int | None = None,
         error: Exception | None = None,
@@ -97,7 +97,7 @@ class FakeStreamScorer:
         self._score_token = score_token
         self._fail_at = fail_at
         self._error = error
-        self.tokenizer = tokenizer or PieceTokenizer()
+        self.tokenizer: Tokenizer = tokenizer or PieceTokenizer()
         self.context: Context = context
         self.sessions: list[FakeSession] = []
         self.opened_for: list[Conversation] = []
@@ -119,7 +119,7 @@ class FakeStreamScorer:
 class KeywordStreamScorer(FakeStreamScorer):
     """A StreamScorer that gives 10 from the token on that completes one of `words`, and -10 before it."""
 
-    def __init__(self, *words: str, tokenizer: PieceTokenizer | None = None) -> None:
+    def __init__(self, *words: str, tokenizer: Tokenizer | None = None) -> None:
         super().__init__(lambda _text, _place: 0.0, tokenizer=tokenizer)
         self._words = words
 
