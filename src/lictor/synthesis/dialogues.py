@@ -61,9 +61,9 @@ def _calls(rule: Rule, material: Material, count: int, seed: int) -> list[Call]:
         text = read_prompt("dialogue").format(
             scene=material.scene,
             subject=rule.text,
-            examples="\n".join(f"- {rule.examples[i]}" for i in picked),
+            examples="" if material.scene else "\n".join(f"- {rule.examples[i]}" for i in picked),
             voice=facets.persona,
-            keyword=facets.keyword or "anything within it",
+            keyword=facets.keyword or "something else",
             register=facets.register,
             length=facets.length.removeprefix("of "),
             count=TURNS[rng.integers(len(TURNS))],
