@@ -1,6 +1,7 @@
 """`lictor audit` on files, folders and projects."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,26 @@ def test_a_leak_ends_with_exit_code_1_and_the_reason(tmp_path: Path) -> None:
     assert "word for word: 1" in told["reasons"][0]
     assert told["examples"] == 33
     assert "Audit" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_readers_verdicts_on_a_sample_are_counted(tmp_path: Path) -> None:
+    """The page holds so many random examples; what its reader saved is told as shares with intervals."""
+    write_jsonl(tmp_path / "a.jsonl", rows())
+    made = run(str(tmp_path / "a.jsonl"), "--sample", "10", "--page", str(tmp_path / "page.html"))
+    (tmp_path / "v.json").write_text(json.dumps({str(i): "right" if i else "unusable" for i in range(10)}))
+    told = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
+    counted = json.loads(run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"), "--json").stdout)
+    (tmp_path / "v.json").write_text('{"nobody": "right"}')
+    strange = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
+    (tmp_path / "v.json").write_text('{"1": "fine"}')
+    odd = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
+
+    assert made.exit_code == told.exit_code == 0
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('"answered":') == 10
+    assert re.search(r"all +right +9 of 10 +55% to 100%", told.stdout)
+    assert {"group": "all", "verdict": "unusable", "examples": 1, "of": 10} in counted["verdicts"]
+    assert "nobody among them" in strange.output
+    assert "right, wrong label, unusable" in odd.output
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """The page of an audit: everything on it, nothing on it runs."""
 
+import importlib
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lictor.dataset.audit import audit
 from lictor.dataset.page import render_page
+from lictor.dataset.review import read_verdicts
 from lictor.types import Bucket, Example, Message
 
 from .small import CONSTITUTION, example
@@ -74,3 +78,34 @@ def test_text_of_an_example_is_shown_and_never_run(tmp_path: Path) -> None:
 
     assert "<title>Audit of bells</title>" in shown
     assert "&lt;/script&gt;&lt;script&gt;" in shown.partition("<main")[2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("chromium") is None or importlib.util.find_spec("playwright") is None,
+    reason="needs chromium and playwright",
+)
+def test_a_reader_gives_verdicts_on_a_sample_and_saves_them(tmp_path: Path) -> None:
+    """A click marks an example, another one takes it back, and what is saved can be read."""
+    many = [example(f"e{i}", f"Tell me of bell {i} and tower {i * 7}") for i in range(40)]
+    html = render_page("bells", many, audit(many, CONSTITUTION), [], buckets=BUCKETS, sample=5)
+    (tmp_path / "page.html").write_text(html)
+    playwright: Any = importlib.import_module("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        cards = page.locator("article")
+        assert cards.count() == 5
+        for at, verdict in enumerate(("right", "wrong label", "unusable")):
+            cards.nth(at).get_by_role("button", name=verdict).click()
+        cards.nth(2).get_by_role("button", name="unusable").click()
+        assert "read so far 2 of 5: 1 right, 1 wrong label, 0 unusable" in page.locator("#review").inner_text()
+        with page.expect_download() as saved:
+            page.get_by_role("link", name="save verdicts.json").click()
+        saved.value.save_as(tmp_path / "verdicts.json")
+        browser.close()
+
+    held = data(html)["examples"]
+    assert isinstance(held, list)
+    assert read_verdicts(tmp_path / "verdicts.json") == {held[0]["id"]: "right", held[1]["id"]: "wrong label"}

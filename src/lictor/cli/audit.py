@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lictor.artifacts import Manifest
     from lictor.constitution import Constitution
     from lictor.dataset.audit import Audit
+    from lictor.dataset.review import Read
     from lictor.types import Bucket, Example
 
 
@@ -30,7 +31,7 @@ class _Subject(NamedTuple):
     manifest: "Manifest | None"
 
 
-def audit_command(
+def audit_command(  # noqa: PLR0917 - the command line's options
     source: Annotated[
         str,
         typer.Argument(
@@ -41,6 +42,10 @@ def audit_command(
         Path | None, typer.Option("--constitution", "-c", help="The rules; a project's and a starter's are known.")
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Write an HTML file to browse the examples in.")] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show N random examples on the page, and take a verdict on each.")
+    ] = 0,
+    verdicts: Annotated[Path | None, typer.Option(help="What such a page saved: say how many are right.")] = None,
     limit: Annotated[list[str] | None, typer.Option(metavar="NAME=NUMBER", help="Allow more or less of it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,7 +54,10 @@ def audit_command(
     from lictor.dataset.audit import audit
     from lictor.dataset.limits import gate, with_limits
     from lictor.dataset.page import render_page
+    from lictor.dataset.review import count_verdicts, read_verdicts
 
+    if sample and page is None:
+        raise UsageError("--sample: expected --page FILE too; the sample is read there")
     limits = with_limits(limit or ())
     subject = _subject(source, constitution)
     found = audit(subject.examples, subject.constitution)
@@ -57,12 +65,23 @@ def audit_command(
     if page is not None:
         rules = subject.constitution.rules if subject.constitution else ()
         buckets: dict[str | None, Bucket] = {rule.id: rule.bucket for rule in rules}
-        html = render_page(subject.name, subject.examples, found, reasons, buckets=buckets, manifest=subject.manifest)
+        html = render_page(
+            subject.name,
+            subject.examples,
+            found,
+            reasons,
+            buckets=buckets,
+            manifest=subject.manifest,
+            sample=sample,
+        )
         write_atomic(page, html)
+    read = count_verdicts(subject.examples, read_verdicts(verdicts)) if verdicts else []
     if as_json:
-        say_json({"name": subject.name, "examples": len(subject.examples), "reasons": reasons, "audit": asdict(found)})
+        shown = {"name": subject.name, "examples": len(subject.examples), "reasons": reasons, "audit": asdict(found)}
+        say_json(shown | {"verdicts": [one._asdict() for one in read]})
     else:
         _print(subject, found, reasons, page)
+        _print_read(read)
     if reasons:
         raise typer.Exit(1)
 
@@ -99,6 +118,17 @@ def _of_project(folder: Path, given: "Constitution | None") -> "tuple[Path, Cons
     if not made:
         raise UsageError(f"{folder}: expected a project whose data is made, found none; run `lictor run` first")
     return made[0].folder, given or read_inputs(project).constitution
+
+
+def _print_read(read: "Sequence[Read]") -> None:
+    from lictor.calibration.intervals import exact
+
+    rows: list[list[str]] = []
+    for one in read:
+        low, high = exact(one.examples, one.of)
+        rows.append([one.group, one.verdict, f"{one.examples} of {one.of}", f"{low:.0%} to {high:.0%}"])
+    if rows:
+        say_table(["read", "verdict", "examples", "95% interval"], rows)
 
 
 def _print(subject: _Subject, found: "Audit", reasons: Sequence[str], page: Path | None) -> None:

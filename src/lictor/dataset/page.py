@@ -12,6 +12,7 @@ from importlib import resources
 
 from lictor.artifacts import Manifest, fingerprint
 from lictor.dataset.audit import Audit
+from lictor.dataset.review import VERDICTS, draw_sample
 from lictor.types import Bucket, Example
 
 SHOWN = 2000
@@ -27,8 +28,12 @@ def render_page(
     *,
     buckets: Mapping[str | None, Bucket],
     manifest: Manifest | None = None,
+    sample: int = 0,
 ) -> str:
-    """The page, whole; whatever stands in an example is shown as text and never run."""
+    """The page, whole; whatever stands in an example is shown as text and never run.
+
+    With a `sample`, it shows so many examples drawn from all alike, and takes a reader's verdict on each.
+    """
     flags = _flags(audit)
     flagged = {e.family or e.id for e in examples if e.id in flags}
 
@@ -36,13 +41,14 @@ def render_page(
         family = example.family or example.id
         return (family not in flagged, fingerprint(["page", family]), len(example.transforms))
 
-    shown = sorted(examples, key=order)[:SHOWN]
+    shown = draw_sample(examples, sample) if sample else sorted(examples, key=order)[:SHOWN]
     data = {
         "name": name,
         "total": len(examples),
         "reasons": list(reasons),
         "audit": asdict(audit) | _by_name(audit),
         "manifest": asdict(manifest) if manifest else None,
+        "verdicts": VERDICTS if sample else (),
         "examples": [_row(example, flags, buckets) for example in shown],
     }
     page = (resources.files("lictor.dataset") / "page.html").read_text(encoding="utf-8")
