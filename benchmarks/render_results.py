@@ -54,6 +54,12 @@ NOTES = {
         "the second run, to see the arena itself under more chats. An active player sent 15 messages and had 3 "
         "blocked, as in the papers."
     ),
+    "unreadable": (
+        "Told by the tokenizer of the embedded English model alone, as answers, with every view reading along. The "
+        "rule and its two numbers were chosen on ordinary text of these kinds and on disguises of other families; "
+        "`morse` and word games (pig Latin, ub talk) were seen while it was made and not fitted to: one of the two "
+        "word games passes. Acrostics and code words are made of ordinary words, and pass by nature."
+    ),
     "arena_grading": (
         "Answers of the worst-case target: whole, cut off, mixed with another question's, in a code, or about "
         "something else. The scripted judge goes by words and shares no code with the grader by facts; it reads "
