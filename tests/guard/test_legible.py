@@ -7,9 +7,10 @@ import pytest
 
 from lictor.errors import UsageError
 from lictor.guard import Guard
-from lictor.guard.legible import SPELT, WINDOW, is_legible
+from lictor.guard.legible import SPELT, WINDOW, Legibility, Spans, is_legible
 from lictor.guard.stream import StreamGuard
-from lictor.testing import FakeInputScorer, FakeStreamScorer, ask
+from lictor.guard.tokens import Committer
+from lictor.testing import FakeInputScorer, FakeStreamScorer, PieceTokenizer, ask
 from lictor.types import UNREADABLE, GuardEvent, Halted, Policy, Refused, Released, Token
 
 PROSE = "the kiln is warm and you wait until the glass in the pot will melt then stir it with the long iron rod again "
@@ -62,6 +63,23 @@ def test_what_can_be_read(text: str) -> None:
 def test_what_cannot(text: str) -> None:
     """Words that are spelt one after the other, in letters of any script or in signs."""
     assert not is_legible(Reader(), text)
+
+
+def test_single_letters_are_no_words() -> None:
+    """However many tokens one takes: spaced text is a view's to read."""
+    assert is_legible(PieceTokenizer(bytewise=True), "é ü ñ ø å ß þ ð æ ç 😀 ☃ " * 3)
+
+
+def test_nothing_is_judged_that_views_have_not_read() -> None:
+    """What waits in a view is judged when the view has read it, and counts as read then if it was."""
+    legibility, read = Legibility(), Spans()
+    committer = Committer(Reader())
+    for segment in (*committer.push(UNKNOWN), *committer.finish()):
+        legibility.add(segment)
+
+    assert legibility.judge(len(UNKNOWN) // 4, read) is None
+    read.add(0, len(UNKNOWN), joins=False)
+    assert legibility.judge(None, read) is None
 
 
 def test_it_takes_most_words_of_a_window() -> None:
