@@ -98,6 +98,13 @@ NOTES = {
         "restricted, 10 clients that vanish and 15 provoked faults. Memory is the whole process's, the guard's "
         "model among it."
     ),
+    "synthetic_to_real": (
+        "The scorer and the bag of words saw nothing but what `lictor generate` made of a constitution; `synthetic` is "
+        "the same on data of that making that was kept back. Tutoring turns are read with the whole conversation "
+        "before them. The two policies are codes of conduct of which the generator was given the rules alone, and what "
+        "kinds of text there are. Intervals resample whole exercises, and whole rules of a policy. Nothing was chosen "
+        "on these rows."
+    ),
     "streaming_peers": (
         "One answer at a time, the scorer on one thread, no prompt refused; benign answers at 25 tokens a second, "
         "delays against the same unguarded. `fact_out`: the first restricted fact was delivered whole; "

@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("constitution", type=Path)
     parser.add_argument("--backbone", default=EMBEDDED)
+    parser.add_argument("--layers", type=int, nargs=2, default=(12, 16), help="frozen ones, and all that are used")
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--judge", help="a chat model that is shown the rules and asked; it may take hours")
     parser.add_argument("--precision", default="auto", help="of the judge's weights")
@@ -77,7 +78,10 @@ def main() -> None:
     print(
         f"{len(train)} synthetic rows to train on, {len(kept_back)} kept back; {len(rows)} real ones", file=sys.stderr
     )
-    readers = {"scorer": trained(train, options.backbone, options.epochs), "bag_of_words": bag_of_words(train, whole)}
+    readers = {
+        "scorer": trained(train, Backbone(options.backbone, Cut(*options.layers), fastest_precision()), options.epochs),
+        "bag_of_words": bag_of_words(train, whole),
+    }
     if options.what == TUTOR:
         readers["bag_of_words_of_the_answer"] = bag_of_words(train, last)
     figures: list[Figure] = []
@@ -123,9 +127,8 @@ def real(path: Path, what: str) -> list[Row]:
 Read = Callable[[Sequence[Conversation]], list[float]]
 
 
-def trained(train: Sequence[Row], backbone: str, epochs: float) -> Read:
+def trained(train: Sequence[Row], base: Backbone, epochs: float) -> Read:
     """The readout of the prompt scorer, its template around the whole conversation."""
-    base = Backbone(backbone, Cut(12, 16), fastest_precision())
     found = {
         tuple(ids): row.label
         for row in train

@@ -1,6 +1,7 @@
 """Thresholds are fitted on whole exchanges where there are enough of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from lictor.augment import PlanConfig
@@ -73,3 +74,14 @@ def test_validation_is_made_of_exchanges() -> None:
     found = held_out_items(list(examples(5, 60)), [], BUCKETS, PLAN)
 
     assert {item.conversation[-1].role for item in found["validation"]} == {"assistant"}
+
+
+def test_a_restricted_answer_to_a_permitted_prompt_is_not_benign() -> None:
+    """It counts as restricted, and thresholds are not fitted to let it pass; its permitted twin is benign."""
+    given = example("law", "calibration")
+    twin = replace(given, id="twin", answer_label=1, rule="melt")
+    refused = replace(example("melt", "test"), answer_label=0)
+    items = held_out_items([given, twin, refused], [], BUCKETS, PLAN)
+
+    assert {item.id for item in items["calibration"] if item.id in {given.id, "twin"}} == {given.id}
+    assert all(item.is_restricted for item in items["test"])

@@ -1,5 +1,9 @@
 """Finds become examples, each beside a permitted one that wears the same words and disguise."""
 
+from dataclasses import replace
+
+from lictor.constitution import Constitution
+from lictor.pipeline.redteam import permitted_near
 from lictor.redteam import Plan, Reading, Tried, carry_out
 from lictor.redteam.finds import examples_of, permitted_twins
 from lictor.redteam.rewriting import RULES
@@ -87,3 +91,17 @@ def test_without_permitted_answers_there_are_no_twins() -> None:
     alone = Example("p", "c", (Message("user", "x"),), 0, None, "history", "synthesis")
 
     assert permitted_twins([tried(Plan(AIM, "x"))], [alone], RULES, seed=0) == []
+
+
+def test_a_permitted_question_with_a_restricted_answer_is_no_twin() -> None:
+    """Its words are permitted, what was said to it is not."""
+    rules = Constitution.parse(
+        "{version: 1, name: x, summary: x, restricted: [{id: melt, text: x}], "
+        "permitted: {same_domain: [{id: history, text: y}]}}",
+        "x",
+    )
+    answered = replace(permitted(), split="train")
+    given_away = replace(answered, id="p2", answer_label=1, rule="melt")
+
+    assert permitted_near([given_away, answered], rules) == [answered]
+    assert permitted_near([given_away, replace(answered, rule=None)], rules) == [replace(answered, rule=None)]

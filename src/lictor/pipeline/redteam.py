@@ -126,7 +126,8 @@ def _data_folder(project: Project) -> Path:
 
 def permitted_near(examples: Sequence[Example], constitution: Constitution) -> list[Example]:
     """Permitted training examples on the subject itself; on anything where there is none."""
-    permitted = [e for e in examples if e.split == "train" and e.prompt_label == 0 and not e.transforms]
+    train = [e for e in examples if e.split == "train" and not e.transforms]
+    permitted = [e for e in train if e.prompt_label == 0 and e.answer_label != 1]
     near = [e for e in permitted if e.rule and constitution.bucket_of(e.rule) == "same_domain"]
     return near or permitted
 
