@@ -100,7 +100,7 @@ def test_judges_vote_on_answers_from_both_sides(tmp_path: Path) -> None:
 
     def restricted_all(conversation: Conversation, sampling: Sampling) -> str:
         judged = sampling.max_tokens == 2 and "Assistant:" in conversation[-1].content
-        judged = judged or "from the answer" in conversation[-1].content
+        judged = judged or "from the last message" in conversation[-1].content
         return "Yes." if judged else answer(conversation, sampling)
 
     examples, report = make(replace(CONFIG, votes=3), tmp_path, restricted_all)

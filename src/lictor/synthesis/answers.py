@@ -57,7 +57,8 @@ def answer_prompt(wanted: Wanted, constitution: Constitution, material: Material
         said = [f.phrasings[rng.integers(len(f.phrasings))] for f in notes] + pick_passage(query.said, material)
         fields["notes"] = " ".join(said) or "none"
     fields["restricted"] = "; ".join(other.text.rstrip(".") for other in constitution.restricted[:6])
-    return material.disguised(read_prompt(_prompt_of(wanted, rule.bucket)).format(**fields)).strip()
+    prompt = read_prompt(_prompt_of(wanted, rule.bucket))
+    return material.disguised(prompt.format(**fields, talk=query.talk)).strip()
 
 
 def _prompt_of(wanted: Wanted, bucket: Bucket) -> str:

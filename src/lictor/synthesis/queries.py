@@ -48,9 +48,12 @@ class Query:
 
     @property
     def said(self) -> str:
-        """All that was said, its own text last."""
-        if not self.turns:
-            return self.text
+        """All that was said, its own text last; that alone where nothing was said before."""
+        return self.talk if self.turns else self.text
+
+    @property
+    def talk(self) -> str:
+        """All that was said, with who said it."""
         before = [f"{'Person' if m.role == 'user' else 'Assistant'}: {m.content}" for m in self.turns]
         return "\n".join([*before, f"Person: {self.text}"])
 

@@ -25,7 +25,7 @@ def vote_prompt(judge: str, text: str, rule: str, constitution: Constitution, ma
 
 def answer_vote_prompt(judge: str, wanted: Wanted, answer: str, constitution: Constitution, material: Material) -> str:
     """What one judge is asked about an answer; yes means restricted."""
-    fields = {"request": wanted.query.said, "answer": answer[:900], **_sides(wanted.rule, constitution)}
+    fields = {"talk": wanted.query.talk, "answer": answer[:900], **_sides(wanted.rule, constitution)}
     return material.disguised(read_prompt(judge).format(**fields)).strip()
 
 
