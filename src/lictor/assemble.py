@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -27,7 +26,7 @@ from lictor.guard.guard import Guard as _Guard
 from lictor.llm.local import Precision, shared_model
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
-from lictor.model.heads import Head, readout_head, value_head
+from lictor.model.heads import Head, HeadKind, readout_head, value_head
 from lictor.model.probe import load_probe
 from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.scorers import AnswerScorer, PromptScorer
@@ -35,7 +34,6 @@ from lictor.model.text import input_template
 from lictor.types import Policy
 
 KIND = "guard"
-HeadKind = Literal["input", "stream"]
 
 
 class ProbeAbout(BaseModel):

@@ -1,5 +1,6 @@
 """The backbone: cutting a model in two changes nothing it computes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ import torch
 
 from lictor.errors import ModelNotFoundError
 from lictor.llm.local import load_causal_lm
-from lictor.model.backbone import Backbone, Cut, batches_by_length, pad_right
+from lictor.model.backbone import FINAL_NORMS, Backbone, Cut, batches_by_length, pad_right
 from lictor.model.reading import Kept, read_on
+
+from .conftest import OTHERS
 
 CUTS = [Cut(trunk, top) for top in range(1, 5) for trunk in range(top)]
 SEQUENCES = [[7, 250, 3, 3, 99], [12], [40, 41, 42, 43, 44, 45, 46, 47, 48]]
@@ -17,9 +20,10 @@ SEQUENCES = [[7, 250, 3, 3, 99], [12], [40, 41, 42, 43, 44, 45, 46, 47, 48]]
 def whole_model(reference: str, top: int, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """What the untouched model says after `top` layers and its final norm."""
     decoder: Any = load_causal_lm(reference, "fp32").get_decoder()
+    norm = decoder.get_submodule(next(name for name, _ in decoder.named_children() if name in FINAL_NORMS))
     with torch.inference_mode():
         out: Any = decoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-        return out.last_hidden_state if top == 4 else decoder.norm(out.hidden_states[top])
+        return out.last_hidden_state if top == 4 else norm(out.hidden_states[top])
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
@@ -34,6 +38,26 @@ def test_trunk_and_top_are_the_whole_model(tiny: str, cut: Cut) -> None:
     expected = whole_model(tiny, cut.top, ids, mask)
     assert expected.std() > 0.1
     assert (found - expected).abs()[mask.bool()].max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_models_of_other_makes_are_cut_as_well(other: Callable[[str], str], kind: str) -> None:
+    """Learnt positions, layers of two kinds, other names: in one pass or token by token, nothing changes."""
+    reference = other(kind)
+    for cut in (Cut(0, 4), Cut(1, 3), Cut(2, 4)):
+        backbone = Backbone(reference, cut, "fp32")
+        top, (ids, mask) = backbone.fresh_top(), pad_right(SEQUENCES)
+        low, high = Kept(), Kept()
+
+        with torch.inference_mode():
+            found = top(backbone.read(ids, mask), mask)
+            read = (read_on(backbone.trunk, backbone.embed(ids[2:, [i]]), [low], [1]) for i in range(ids.shape[1]))
+            parts = torch.cat([read_on(top, hidden, [high], [1]) for hidden in read], 1)
+
+        expected = whole_model(reference, cut.top, ids, mask)
+        assert expected.std() > 0.1
+        assert (found - expected).abs()[mask.bool()].max() < 1e-4
+        assert (parts[0] - expected[2]).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("cut", [Cut(0, 4), Cut(2, 3), Cut(3, 4)], ids=str)

@@ -62,7 +62,7 @@ def test_answers_of_any_lengths_read_on_together(trunk: Layers, hidden: Tensor) 
 @torch.inference_mode()
 def test_the_first_token_and_the_near_ones_count_and_no_other(trunk: Layers, hidden: Tensor) -> None:
     """One layer: what lies beyond the reach changes nothing; the first token and the nearest do."""
-    layer = Layers(trunk.decoder, 0, 1, is_last=False)  # pyright: ignore[reportArgumentType] -- a decoder it is
+    layer = Layers(trunk.decoder, 0, 1, is_top=False)  # pyright: ignore[reportArgumentType] -- a decoder it is
 
     def last(changed: int) -> Tensor:
         text = hidden[:1].clone()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lictor.errors import ConfigError
-from lictor.pipeline.config import load_project
+from lictor.pipeline.config import TrainingSection, load_project
 
 
 def write(folder: Path, text: str) -> Path:
@@ -71,3 +71,16 @@ def test_variables_come_from_the_environment(tmp_path: Path) -> None:
 
     assert (defaults.model, defaults.api_key_env) == ("openai:m@http://h:1/v1", "")
     assert (given.model, given.api_key_env) == ("path:x", "KEY")
+
+
+def test_settings_that_came_later_leave_older_guards_alone() -> None:
+    """At their defaults they are no part of what a guard is made from, and who trains never is."""
+    first = set(TrainingSection().identity)
+
+    assert first == {
+        "backbone", "trunk", "top", "precision", "loss", "epochs", "max_tokens", "budget_tokens", "learning_rate",
+        "batch_tokens", "seed",
+    }  # fmt: skip
+    assert set(TrainingSection(processes=4, accelerate=Path("fsdp.yaml")).identity) == first
+    assert set(TrainingSection(tune="lora", patience=2).identity) == first | {"tune", "patience"}
+    assert TrainingSection(tune="full").frozen == 0

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from lictor.artifacts import LOCK, alone_in
+from lictor.artifacts import LOCK, alone_in, read_manifest
 from lictor.assemble import Guard
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, CalibrationError, ConfigError, DataError, LictorError
 from lictor.llm.pacing import Limits
-from lictor.model.train import Labelled
+from lictor.model.objective import Labelled
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.sequences import within_budget
 from lictor.pipeline.stages import plan, run
@@ -93,11 +93,34 @@ def test_an_edited_budget_fits_thresholds_again_and_no_more(copy: Project) -> No
 
 
 def test_an_edited_training_keeps_the_data(copy: Project) -> None:
-    """Both scorers and what depends on them are made."""
-    changed = change_settings(copy, training={"seed": 5})
+    """Both scorers and what depends on them are made; what is kept of a training tells how it went."""
+    training = {"tune": "lora", "lora_rank": 2, "accumulate": 2, "patience": 1, "epochs": 2, "seed": 5}
+    changed = change_settings(copy, training=training)
 
     assert made(plan(changed)) == STAGES[1:]
-    assert made(run(changed, quiet)) == STAGES[1:]
+    reports = run(changed, quiet)
+
+    assert made(reports) == STAGES[1:]
+    for report in reports[1:3]:
+        measured: Any = read_manifest(report.folder).notes["validation_log_auroc"]
+        assert len(measured) == 2
+        assert (report.folder / "training.svg").read_text().startswith("<svg")
+    assert (reports[3].folder / "scores.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.slow
+def test_processes_train_a_guard_together(copy: Project) -> None:
+    """Two that torchrun starts, all layers learning; progress is told, and what they cannot do is told as an error."""
+    told: list[tuple[str, int, int]] = []
+    changed = change_settings(copy, training={"processes": 2, "accumulate": 2, "tune": "full"})
+
+    assert made(run(changed, lambda stage, at, total, _loss: told.append((stage, at, total)))) == STAGES[1:]
+
+    assert {"input scorer: reading", "input scorer", "stream scorer"} <= {stage for stage, _, _ in told}
+    assert Guard.load(changed.guard).check(ask("How do I lift the heavy bell?")).status == "ok"
+    assert made(run(change_settings(copy, training={"processes": 1}), quiet)) == []
+    with pytest.raises(DataError, match=r"multiple of the 3 processes .* got 2; set training.accumulate"):
+        run(change_settings(copy, training={"processes": 3, "seed": 2}), quiet)
 
 
 def test_an_edited_rule_is_generated_alone(copy: Project, generator: Generator) -> None:

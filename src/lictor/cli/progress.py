@@ -12,6 +12,7 @@ class StageProgress:
         self._quiet = quiet
         self._stage = ""
         self._started = self._last = 0.0
+        self._first = 0
         self._is_terminal = sys.stderr.isatty()
 
     @property
@@ -26,14 +27,15 @@ class StageProgress:
         now = time.monotonic()
         is_new = stage != self._stage
         if is_new:
-            self._stage, self._started = stage, now
+            self._stage, self._started, self._first = stage, now, at - 1 if at else 0
         if is_new or at >= total or now - self._last >= (1 if self._is_terminal else 10):
             self._last = now
             self._print(at, total, loss, now)
 
     def _print(self, at: int, total: int, loss: float, now: float) -> None:
         spent = now - self._started
-        left = f", {spent / at * (total - at):.0f} s left" if at and at < total else ""
+        done = at - self._first  # a resumed stage does not begin at its first step
+        left = f", {spent / done * (total - at):.0f} s left" if spent and done and at < total else ""
         tail = self.tail if isnan(loss) else f", loss {loss:.3f}"
         end = "\r" if self._is_terminal and at < total else "\n"
         print(

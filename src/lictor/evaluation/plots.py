@@ -1,16 +1,18 @@
-"""Draw an evaluation: curves, traces, stop positions, a heat map, cost against length.
+"""Draw an evaluation: curves, traces, stop positions, a heat map, cost against length; and how a training went.
 
-In: records and figures. Out: pictures as SVG text. Knows no file and no guard.
+In: records and figures. Out: pictures as SVG text, the same for the same figures. Knows no file and no guard.
 """
 
 import io
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lictor.calibration.curves import Curve, log_auroc
+from lictor.calibration.traces import Trace, peaks
 from lictor.errors import UsageError
 from lictor.evaluation.records import Record
 from lictor.types import Policy
@@ -117,24 +119,72 @@ def draw_cost(milliseconds: Mapping[int, float]) -> str | None:
     return _svg(canvas)
 
 
+def draw_course(losses: Sequence[float], measured: Sequence[float]) -> str | None:
+    """Loss by step, and what validation said after every epoch; None where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        return None
+    canvas, axes = _canvas(6.6, 3.2)
+    axes.plot(losses, color=_COLOURS[0], alpha=0.3, linewidth=0.8)
+    span = min(20, len(losses))
+    smooth = np.convolve(losses, np.ones(span) / span, mode="valid")
+    axes.plot(np.arange(span - 1, len(losses)), smooth, color=_COLOURS[0], label=f"loss, mean of {span} steps")
+    axes.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    if measured:
+        right = axes.twinx()
+        ends = np.linspace(0, len(losses), len(measured) + 1)[1:]
+        right.plot(ends, measured, color=_COLOURS[1], marker="o")
+        right.set(ylabel="log-AUROC", ylim=(0, 1))
+        axes.plot([], color=_COLOURS[1], marker="o", label="log-AUROC of validation examples")
+    axes.legend(frameon=False, fontsize=8)
+    return _svg(canvas)
+
+
+def draw_scores(traces: Sequence[Trace]) -> str | None:
+    """How restricted and permitted prompts and answers were scored; None where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        return None
+    found = peaks(traces)
+    canvas, (left, right) = _canvases(9, 3.2)
+    for axes, name, scores, restricted in (
+        (left, "prompt", found.prompt, found.restricted),
+        (right, "answer", found.said, found.restricted[found.owner]),
+    ):
+        is_scored = np.isfinite(scores)
+        sides = [scores[is_scored & restricted], scores[is_scored & ~restricted]]
+        labels = [f"restricted, {sides[0].size}", f"permitted, {sides[1].size}"]
+        axes.hist(sides, bins=40, histtype="step", density=True, label=labels, color=[_COLOURS[1], _COLOURS[0]])
+        axes.set(xlabel=f"logit of the {name}", ylabel="share")
+        axes.legend(frameon=False, fontsize=8)
+    return _svg(canvas)
+
+
 def _by_number(name: str) -> tuple[str, int]:
     letters = name.rstrip("0123456789")
     return letters, int(name[len(letters) :] or 0)
 
 
 def _canvas(width: float, height: float) -> "tuple[Canvas, Axes]":
+    canvas, (axes,) = _canvases(width, height, 1)
+    return canvas, axes
+
+
+def _canvases(width: float, height: float, columns: int = 2) -> "tuple[Canvas, list[Axes]]":
     try:
         from matplotlib.figure import Figure as Canvas
     except ImportError:
         raise UsageError("the report needs matplotlib and jinja2; run: pip install 'lictor[report]'") from None
     canvas = Canvas(figsize=(width, height), layout="constrained")
-    axes = canvas.subplots()
-    axes.grid(visible=True, alpha=0.25)
-    axes.set_axisbelow(True)
-    return canvas, axes
+    beside = list(canvas.subplots(1, columns, squeeze=False)[0])
+    for axes in beside:
+        axes.grid(visible=True, alpha=0.25)
+        axes.set_axisbelow(True)
+    return canvas, beside
 
 
 def _svg(canvas: "Canvas") -> str:
+    from matplotlib import rc_context
+
     written = io.StringIO()
-    canvas.savefig(written, format="svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "lictor"}):  # names of parts are drawn at random otherwise
+        canvas.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()[written.getvalue().index("<svg") :]

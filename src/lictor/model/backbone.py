@@ -2,11 +2,12 @@
 
 In: a local model reference, and where to cut. Out: activations of tokens, with or without state kept between calls.
 The trunk's activations of a dataset can be computed once and trained on many times; scorers that share a trunk
-share its weights. Works for any Hugging Face decoder whose `model.layers` is a list. Knows no label and no loss.
+share its weights. Works for any Hugging Face decoder that has its layers in one list. Knows no label and no loss.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,22 +31,43 @@ class Cut:
     top: int
 
 
+_ENTERING: ContextVar[Tensor] = ContextVar("entering")
+"""Hidden states on their way to the first of some upper layers."""
+
+FINAL_NORMS = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f")
+"""What decoders call the norm after their last layer."""
+
+
 class Layers(nn.Module):
     """A run of a decoder's layers as a module: hidden states in, hidden states out, causal, with optional state."""
 
-    def __init__(self, decoder: PreTrainedModel, start: int, stop: int, *, is_last: bool) -> None:
+    def __init__(self, decoder: PreTrainedModel, start: int, stop: int, *, is_top: bool) -> None:
+        """Layers `[start, stop)`; the trunk is fed embeddings, the top what the trunk gave, and norms it at the end."""
         super().__init__()
         part: Any = copy.copy(decoder)
         part._modules = dict(decoder._modules)
         part.config = copy.deepcopy(decoder.config)
         part.config.num_hidden_layers = stop - start
-        part.layers = nn.ModuleList(decoder.layers[start:stop])  # pyright: ignore[reportArgumentType, reportIndexIssue, reportCallIssue] -- the stub knows no layers
-        for at, layer in enumerate(cast("list[Any]", part.layers)):
-            layer.self_attn.layer_idx = at
+        if kinds := getattr(part.config, "layer_types", None):
+            part.config.layer_types = kinds[start:stop]
+        layers = nn.ModuleList(layers_of(decoder)[start:stop])
+        setattr(part, _list_name(decoder), layers)
+        for at, layer in enumerate(layers):
+            for module in layer.modules():
+                if hasattr(module, "layer_idx"):
+                    module.layer_idx = at  # pyright: ignore[reportArgumentType] -- a number, not a parameter
         self.depth = stop - start
-        if not is_last:
-            part.norm = nn.Identity()
+        if is_top:
+            layers[0].register_forward_pre_hook(_enter, with_kwargs=True)
+        else:
+            setattr(part, _norm_name(decoder), nn.Identity())
         self.decoder = cast("nn.Module", part)
+        self._is_top = is_top
+
+    def parts(self) -> list[nn.Module]:
+        """What of it learns: the layers and the norm after them."""
+        decoder = cast("PreTrainedModel", self.decoder)
+        return [*layers_of(decoder), decoder.get_submodule(_norm_name(decoder))]
 
     def forward(
         self,
@@ -62,14 +84,44 @@ class Layers(nn.Module):
             state: Keys and values of tokens seen before; takes the new ones.
             places: (batch, seq) positions, from 0; counted on from `state` where none are given.
         """
-        out: Any = self.decoder(
-            inputs_embeds=hidden,
-            attention_mask=mask,
-            position_ids=places,
-            cache=state,
-            use_cache=state is not None,
-        )
+        token = _ENTERING.set(hidden)
+        try:
+            out: Any = self.decoder(
+                inputs_embeds=hidden,
+                attention_mask=mask,
+                position_ids=places,
+                cache=state,
+                use_cache=state is not None,
+            )
+        finally:
+            _ENTERING.reset(token)
         return out.last_hidden_state
+
+
+def _enter(_layer: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Feed the first upper layer what entered, whatever its decoder did to it: some add positions to embeddings."""
+    hidden = _ENTERING.get()
+    return ((hidden, *args[1:]), options) if args else ((), {**options, "hidden_states": hidden})
+
+
+def layers_of(decoder: PreTrainedModel) -> nn.ModuleList:
+    """The layers of a decoder."""
+    return cast("nn.ModuleList", decoder.get_submodule(_list_name(decoder)))
+
+
+def _list_name(decoder: PreTrainedModel) -> str:
+    depth = decoder.config.num_hidden_layers
+    names = [name for name, m in decoder.named_children() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    if len(names) != 1:
+        raise ModelNotFoundError(f"{type(decoder).__name__}: expected one list of {depth} layers, found {len(names)}")
+    return names[0]
+
+
+def _norm_name(decoder: PreTrainedModel) -> str:
+    for name, _ in decoder.named_children():
+        if name in FINAL_NORMS:
+            return name
+    raise ModelNotFoundError(f"{type(decoder).__name__}: expected a final norm called one of {', '.join(FINAL_NORMS)}")
 
 
 class Backbone:
@@ -80,16 +132,16 @@ class Backbone:
         self.cut = cut
         self.precision: Precision = fastest_precision() if precision == "auto" else precision
         lm = load_causal_lm(reference, "fp32" if self.precision == "int8" else self.precision)
-        decoder: Any = lm.get_decoder()
-        depth = len(decoder.layers)
+        decoder = cast("PreTrainedModel", lm.get_decoder())
+        depth = len(layers_of(decoder))
         if not 0 <= cut.trunk < cut.top <= depth:
             raise ModelNotFoundError(f"{reference}: expected 0 <= trunk < top <= {depth} layers, got {cut}")
         self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(reference)
         self.embed = lm.get_input_embeddings()
         self.unembed = cast("nn.Linear", lm.get_output_embeddings())
-        self.hidden_size = int(lm.config.hidden_size)
-        self._decoder = cast("PreTrainedModel", decoder)
-        self.trunk = Layers(self._decoder, 0, cut.trunk, is_last=False)
+        self.hidden_size = int(decoder.config.hidden_size)
+        self._decoder = decoder
+        self.trunk = Layers(decoder, 0, cut.trunk, is_top=False)
         if self.precision == "int8":
             quantise(self.trunk)
         for parameter in lm.parameters():
@@ -107,11 +159,10 @@ class Backbone:
 
     def fresh_top(self) -> Layers:
         """A copy of the layers above the trunk, in float32, to be trained."""
-        top = Layers(copy.deepcopy(self._decoder), self.cut.trunk, self.cut.top, is_last=True).float()
-        decoder: Any = top.decoder
-        decoder.embed_tokens = None
-        for parameter in top.parameters():
-            parameter.requires_grad = True
+        top = Layers(copy.deepcopy(self._decoder), self.cut.trunk, self.cut.top, is_top=True).float()
+        cast("PreTrainedModel", top.decoder).set_input_embeddings(cast("Any", None))
+        for part in top.parts():
+            part.requires_grad_(True)
         return top
 
     @torch.inference_mode()
@@ -120,17 +171,28 @@ class Backbone:
         mask = None if mask is None else mask.to(self.device)
         return self.trunk(self.embed(token_ids.to(self.device)), mask)
 
-    def activations(self, sequences: Sequence[Sequence[int]], *, batch_tokens: int = BATCH_TOKENS) -> list[Tensor]:
+    def activations(
+        self,
+        sequences: Sequence[Sequence[int]],
+        *,
+        batch_tokens: int = BATCH_TOKENS,
+        on_read: Callable[[int], None] | None = None,
+    ) -> list[Tensor]:
         """Trunk activations of whole sequences, each (its length, hidden) in bf16 on the CPU, in the order given.
 
-        Sequences are padded on the right to batches of like length of about `batch_tokens`.
+        Sequences are padded on the right to batches of like length of about `batch_tokens`; `on_read` is told after
+        each how many sequences were read.
         """
         found: list[Tensor | None] = [None] * len(sequences)
+        done = 0
         for batch in batches_by_length([len(s) for s in sequences], batch_tokens):
             ids, mask = pad_right([sequences[i] for i in batch])
             hidden = self.read(ids, mask)
             for row, i in enumerate(batch):
                 found[i] = hidden[row, : len(sequences[i])].to("cpu", torch.bfloat16, copy=True)
+            done += len(batch)
+            if on_read is not None:
+                on_read(done)
         return [h for h in found if h is not None]
 
 

@@ -6,11 +6,14 @@ Cites: CC1 section 3.4 (next-token prediction for the input classifier, a value 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from lictor.model.backbone import Backbone, Layers
+
+HeadKind = Literal["input", "stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Head(nn.Module):
     def layers(self, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
         """Trunk activations to the final, normed hidden states, both (batch, seq, hidden)."""
         at = next(self.top.parameters())
-        return self.top(hidden.to(at), None if mask is None else mask.to(at.device))
+        return self.top(hidden.to(at.device, at.dtype), None if mask is None else mask.to(at.device))
 
     def read(self, final: Tensor) -> Tensor:
         """Final hidden states to logits, (batch, seq, hidden) to (batch, seq); in float32, so that few logits tie."""

@@ -28,9 +28,10 @@ from lictor.dataset.pools import conversation_of
 from lictor.dataset.store import read_dataset
 from lictor.errors import DataError
 from lictor.guard.guard import Guard
-from lictor.model.backbone import Backbone, Cut
+from lictor.model.backbone import Backbone
 from lictor.model.losses import inference_window
-from lictor.model.train import TrainingConfig, train_head
+from lictor.model.objective import TrainingConfig
+from lictor.model.train import train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import named_rules
@@ -42,16 +43,14 @@ from lictor.pipeline.sequences import labelled, within_budget
 from lictor.pipeline.stages import (
     TRACES,
     Inputs,
-    Progress,
-    augment_plan,
     policy_template,
-    precision_of,
     read_inputs,
     scorers_of,
     stands,
 )
-from lictor.pipeline.standing import is_made
+from lictor.pipeline.standing import Progress, is_made
 from lictor.pipeline.traces import read_traces
+from lictor.pipeline.training import augment_plan, cut_of, precision_of, schedule_of
 from lictor.types import Conversation, Example, Policy
 
 VARIANTS = 24
@@ -275,11 +274,14 @@ def _train(
         replay = [s for pool in fresh for s in within_budget(pool, budget_tokens=REPLAY_TOKENS // len(fresh))]
         head = load_head(kind, backbone, folder / HEAD)
         head.top.float()
-        schedule = replace(SCHEDULE, loss=training.loss, batch_tokens=training.batch_tokens, seed=training.seed)
+        usual = schedule_of(training)
+        schedule = replace(
+            SCHEDULE, **{name: getattr(usual, name) for name in ("loss", "batch_tokens", "lora_rank", "seed")}
+        )
         sequences = [*learnt, *replay]
-        losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=None, progress=progress)
+        course = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=None, progress=progress)
         parents = {kind: read_manifest(folder).fingerprint}
-        write_head(heads[kind], head, kind=kind, key=key, learnt=Learnt(sequences, losses), parents=parents)
+        write_head(heads[kind], head, kind=kind, key=key, learnt=Learnt(sequences, course), parents=parents)
     if heads == old.heads:
         raise DataError(f"the cases are longer than training.max_tokens ({training.max_tokens}): nothing to learn from")
     return heads
@@ -329,7 +331,7 @@ def _write_guard(inputs: Inputs, old: _Old, heads: Mapping[HeadKind, Path], fitt
     save_guard(
         out,
         reference=training.backbone,
-        cut=Cut(training.trunk, training.top),
+        cut=cut_of(inputs.project),
         precision=precision_of(inputs.project),
         window=inference_window(training.loss),
         heads={kind: folder / HEAD for kind, folder in heads.items()},

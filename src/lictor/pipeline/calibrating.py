@@ -20,7 +20,8 @@ from lictor.dataset.files import Row, read_rows
 from lictor.dataset.pools import conversation_of
 from lictor.errors import DataError, UsageError
 from lictor.pipeline.config import Project
-from lictor.pipeline.stages import TRACES, Progress, policy_template, run, stands
+from lictor.pipeline.stages import TRACES, policy_template, run, stands
+from lictor.pipeline.standing import Progress
 from lictor.pipeline.traces import read_traces
 from lictor.types import Conversation, Message, Split
 

@@ -95,8 +95,33 @@ class TrainingSection(Section):
     """Most tokens a scorer is trained on in one epoch: where there are more, disguised copies are left out first."""
     learning_rate: float = Field(default=8e-4, gt=0)
     batch_tokens: int = Field(default=1024, ge=64)
-    """Tokens in one step, padding included."""
+    """Tokens in one batch, padding included."""
     seed: int = 0
+    tune: Literal["top", "lora", "full"] = "top"
+    """What learns: the layers from `trunk` up, adapters beside these, or all layers up to `top`."""
+    lora_rank: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients make one step, over all processes."""
+    patience: int = Field(default=0, ge=0)
+    """Epochs without a better log-AUROC of validation examples after which training ends; 0: none is measured."""
+    processes: int = Field(default=1, ge=1)
+    accelerate: Path | None = None
+    """An accelerate configuration that says how many processes train, and where; `processes` then says nothing."""
+
+    @property
+    def frozen(self) -> int:
+        """Lowest layers that do not learn."""
+        return 0 if self.tune == "full" else self.trunk
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What decides the weights; settings younger than the first guards only where they are not at their default."""
+        fields = type(self).model_fields
+        at_default = {name for name in _LATER if getattr(self, name) == fields[name].default}
+        return self.model_dump(exclude={"processes", "accelerate"} | at_default)
+
+
+_LATER = ("tune", "lora_rank", "accumulate", "patience")
 
 
 class PolicySection(Section):

@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 from lictor.artifacts import Manifest, write_artifact
 from lictor.assemble import HeadKind, save_head
+from lictor.evaluation.plots import draw_course
 from lictor.model.heads import Head
-from lictor.model.train import Labelled
+from lictor.model.objective import Labelled
+from lictor.model.train import Course
 
 HEAD = "head.safetensors"
 
 
 class Learnt(NamedTuple):
-    """What a head was trained on, and the loss of every step."""
+    """What a head was trained on, and how that went."""
 
     sequences: Sequence[Labelled]
-    losses: Sequence[float]
+    course: Course
 
 
 def write_head(
@@ -34,8 +36,12 @@ def write_head(
 
     def fill(staging: Path) -> Mapping[str, object]:
         save_head(head, staging / HEAD)
-        (staging / "losses.json").write_text(json.dumps(learnt.losses), encoding="utf-8")
-        tokens, late = sum(len(s.token_ids) for s in learnt.sequences), learnt.losses[-20:]
-        return {"sequences": len(learnt.sequences), "tokens": tokens, "last_loss": sum(late) / len(late)}
+        course = learnt.course
+        (staging / "losses.json").write_text(json.dumps(course.losses), encoding="utf-8")
+        if picture := draw_course(course.losses, course.measured):
+            (staging / "training.svg").write_text(picture, encoding="utf-8")
+        tokens, late = sum(len(s.token_ids) for s in learnt.sequences), course.losses[-20:]
+        notes = {"sequences": len(learnt.sequences), "tokens": tokens, "last_loss": sum(late) / len(late)}
+        return {**notes, "validation_log_auroc": course.measured} if course.measured else notes
 
     return write_artifact(folder, fill, kind=f"{kind}-scorer", key=key, parents=parents, config=config)

@@ -34,16 +34,14 @@ from lictor.pipeline.data import named_rules
 from lictor.pipeline.heads import HEAD
 from lictor.pipeline.stages import (
     Inputs,
-    Progress,
-    augment_plan,
     make_policy,
     make_traces,
-    precision_of,
     read_inputs,
     stands,
     trace_settings,
 )
-from lictor.pipeline.standing import Out, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.training import augment_plan, cut_of, precision_of
 from lictor.types import Conversation, Example
 
 STRANGERS = 0.3
@@ -195,7 +193,7 @@ def _trace(made: _Made, files: Mapping[HeadKind, Path], out: Out, progress: Prog
 
 def _backbone(project: Project, files: Mapping[HeadKind, Path]) -> tuple[str, Cut, Mapping[HeadKind, Path], Precision]:
     training = project.config.training
-    return training.backbone, Cut(training.trunk, training.top), files, precision_of(project)
+    return training.backbone, cut_of(project), files, precision_of(project)
 
 
 def _save(made: _Made, files: Mapping[HeadKind, Path], policy: Path, probe: Path, key: str) -> None:

@@ -8,9 +8,9 @@ from lictor.assemble import HeadKind, new_head
 from lictor.errors import ScoringError
 from lictor.guard.tokens import encode
 from lictor.model.backbone import Backbone
+from lictor.model.objective import Labelled
 from lictor.model.scorers import AnswerScorer, answer_ids
 from lictor.model.text import input_ids
-from lictor.model.train import Labelled
 from lictor.types import Example
 
 

@@ -6,13 +6,12 @@ again, so a second run does nothing and an edited rule redoes only what depends 
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
-from lictor.assemble import HeadKind, Scorers, load_scorers, new_head, read_policy, save_guard
-from lictor.augment import PlanConfig, augment
+from lictor.assemble import HeadKind, Scorers, load_scorers, read_policy, save_guard
 from lictor.calibration.thresholds import fit
 from lictor.calibration.traces import Trace
 from lictor.constitution import Constitution
@@ -21,31 +20,25 @@ from lictor.dataset.holdout import HoldOut
 from lictor.dataset.limits import ESSENTIAL, gate
 from lictor.dataset.store import read_dataset, write_dataset
 from lictor.errors import DataError, UsageError
+from lictor.evaluation.plots import draw_scores
 from lictor.guard.guard import Guard
 from lictor.guard.views import VIEWS
-from lictor.llm.local import Precision, fastest_precision
 from lictor.llm.weights import locate
-from lictor.model.backbone import Backbone, Cut
 from lictor.model.losses import inference_window
-from lictor.model.text import input_template
-from lictor.model.train import TrainingConfig, train_head
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
-from lictor.pipeline.heads import HEAD, Learnt, write_head
+from lictor.pipeline.heads import HEAD
 from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
-from lictor.pipeline.sequences import labelled, within_budget
-from lictor.pipeline.standing import STAGES, Out, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.standing import STAGES, Out, Progress, StageName, StageReport, is_made, key_of, make_stage
 from lictor.pipeline.traces import read_traces, write_traces
+from lictor.pipeline.training import augment_plan, cut_of, make_scorer, precision_of, training_settings
 from lictor.starter.folders import resolve
 from lictor.synthesis.material import Material, load_material
 from lictor.types import Bucket, Policy, Split
-
-Progress = Callable[[str, int, int, float], None]
-"""Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
 TRACES = "traces.jsonl"
 
@@ -103,9 +96,9 @@ def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
     data = make_stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
     for kind in ("input", "stream"):
-        key = fingerprint([kind, key_of(data), _training_settings(project)])
+        key = fingerprint([kind, key_of(data), training_settings(project)])
         heads[kind] = make_stage(
-            reports, project, kind, key, lambda f, k, kind=kind: _make_scorer(inputs, data, kind, Out(f, k), progress)
+            reports, project, kind, key, lambda f, k, kind=kind: make_scorer(project, data, kind, Out(f, k), progress)
         )
     key = fingerprint(["traces", *(key_of(f) for f in heads.values()), *trace_settings(project)])
     traces = make_stage(
@@ -132,7 +125,7 @@ def plan(project: Project) -> list[StageReport]:
     reports.append(StageReport("data", data, is_new=False, seconds=0.0))
     keys: list[str] = []
     for kind in ("input", "stream"):
-        keys.append(fingerprint([kind, key_of(data), _training_settings(project)]))
+        keys.append(fingerprint([kind, key_of(data), training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not is_made(folder, keys[-1]), seconds=0.0))
     key = fingerprint(["traces", *keys, *trace_settings(project)])
@@ -172,17 +165,6 @@ def _attack_folders(project: Project) -> list[Path]:
     return [project.folder / folder for folder in project.config.attacks]
 
 
-def _training_settings(project: Project) -> object:
-    config = project.config
-    return [config.augment.model_dump(), config.training.model_dump(), precision_of(project), input_template()]
-
-
-def precision_of(project: Project) -> Precision:
-    """The precision its scorers compute in on this machine."""
-    chosen = project.config.training.precision
-    return fastest_precision() if chosen == "auto" else chosen
-
-
 def trace_settings(project: Project) -> list[object]:
     """What scores depend on beside the scorers, and which conversations are scored."""
     section = project.config.policy
@@ -215,34 +197,6 @@ def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Ma
     )
 
 
-def _make_scorer(inputs: Inputs, data: Path, kind: HeadKind, out: Out, progress: Progress) -> Manifest:
-    config = inputs.project.config
-    training = config.training
-    backbone = Backbone(training.backbone, Cut(training.trunk, training.top), precision_of(inputs.project))
-    examples = [e for e in read_dataset(data) if e.split == "train"]
-    disguised = augment(examples, augment_plan(inputs.project))
-    read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
-    sequences = within_budget(*read, budget_tokens=training.budget_tokens)
-    if not sequences:
-        raise DataError(f"{data}: no training example for the {kind} scorer; make more answers")
-    head = new_head(kind, backbone)
-    schedule = TrainingConfig(
-        epochs=training.epochs,
-        batch_tokens=training.batch_tokens,
-        learning_rate=training.learning_rate,
-        loss=training.loss,
-        seed=training.seed,
-    )
-    checkpoint = out.folder.with_name(out.folder.name + ".checkpoint")
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    losses = train_head(head, backbone, sequences, kind=kind, config=schedule, checkpoint=checkpoint, progress=progress)
-    settings = {"training": training.model_dump(), "augment": config.augment.model_dump()}
-    learnt, parents = Learnt(sequences, losses), {"data": key_of(data)}
-    manifest = write_head(out.folder, head, kind=kind, key=out.key, learnt=learnt, parents=parents, config=settings)
-    checkpoint.unlink(missing_ok=True)
-    return manifest
-
-
 def _make_traces(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], out: Out, progress: Progress) -> Manifest:
     parents = {kind: key_of(path) for kind, path in heads.items()}
     return make_traces(inputs, data, scorers_of(inputs.project, heads), out, progress, parents=parents)
@@ -265,9 +219,15 @@ def make_traces(
     for at, split in enumerate(items):
         progress("calibration: scoring", at, len(items), float("nan"))
         traces[split] = trace_all(guard, items[split])
+
+    def fill(staging: Path) -> None:
+        write_traces(staging / TRACES, traces)
+        if picture := draw_scores(traces["validation"]):
+            (staging / "scores.svg").write_text(picture, encoding="utf-8")
+
     return write_artifact(
         out.folder,
-        lambda staging: write_traces(staging / TRACES, traces),
+        fill,
         kind="traces",
         key=out.key,
         parents=parents,
@@ -319,15 +279,15 @@ def scorers_of(project: Project, heads: Mapping[HeadKind, Path]) -> Scorers:
     """The trained scorers of a project."""
     training = project.config.training
     files: dict[HeadKind, Path] = {kind: folder / HEAD for kind, folder in heads.items()}
-    cut, window = Cut(training.trunk, training.top), inference_window(training.loss)
-    return load_scorers(training.backbone, cut, files, precision_of(project), window=window)
+    window = inference_window(training.loss)
+    return load_scorers(training.backbone, cut_of(project), files, precision_of(project), window=window)
 
 
 def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], policy: Path, key: str) -> None:
     save_guard(
         inputs.project.guard,
         reference=inputs.project.config.training.backbone,
-        cut=Cut(inputs.project.config.training.trunk, inputs.project.config.training.top),
+        cut=cut_of(inputs.project),
         precision=precision_of(inputs.project),
         window=inference_window(inputs.project.config.training.loss),
         heads={kind: folder / HEAD for kind, folder in heads.items()},
@@ -344,14 +304,3 @@ def _make_guard(inputs: Inputs, data: Path, heads: Mapping[HeadKind, Path], poli
 
 def _hold_out(project: Project) -> HoldOut:
     return HoldOut(**project.config.hold_out.model_dump())
-
-
-def augment_plan(project: Project, *, per_example: int | None = None) -> PlanConfig:
-    """How the settings have examples disguised."""
-    section = project.config.augment
-    return PlanConfig(
-        per_example=section.per_example if per_example is None else per_example,
-        depth=section.compose,
-        hold_out=section.hold_out,
-        seed=section.seed,
-    )

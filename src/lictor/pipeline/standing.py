@@ -15,6 +15,8 @@ from lictor.errors import ArtifactError
 from lictor.pipeline.config import Project
 
 StageName = Literal["data", "input", "stream", "traces", "policy", "guard", "probe"]
+Progress = Callable[[str, int, int, float], None]
+"""Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 STAGES: tuple[StageName, ...] = get_args(StageName)[:-1]
 """Those of `run`."""
 
