@@ -188,6 +188,37 @@ class Guard(_Guard):
         return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a guard folder is made of."""
+
+    reference: str
+    """Of the backbone."""
+    cut: Cut
+    heads: Mapping[HeadKind, Head]
+    """Without the stream's where that is a probe on another model."""
+    window: int
+    """Logits of an answer that are averaged."""
+    policy: Policy
+    card: str
+
+
+def read_parts(folder: Path) -> Parts:
+    """What a guard is made of, its heads in float32.
+
+    Raises:
+        ArtifactError: The folder is no guard, incomplete or altered.
+        ModelNotFoundError: Its backbone's weights are not on this machine.
+    """
+    open_artifact(folder, kind=KIND)
+    about = _read_about(folder / "guard.json")
+    kinds: tuple[HeadKind, ...] = ("input",) if about.probe else ("input", "stream")
+    backbone = Backbone(about.backbone, Cut(about.trunk, about.top), "fp32")
+    heads: dict[HeadKind, Head] = {kind: load_head(kind, backbone, folder / f"{kind}.safetensors") for kind in kinds}
+    policy, card = read_policy(folder / "policy.json"), (folder / "README.md").read_text(encoding="utf-8")
+    return Parts(about.backbone, backbone.cut, heads, about.window, policy, card)
+
+
 def read_policy(path: Path) -> Policy:
     """The policy in a JSON file.
 

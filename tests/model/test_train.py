@@ -208,7 +208,7 @@ def forked(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forked")
     command = [sys.executable, "-m", "model.forked", tiny, str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(command, check=True, timeout=300, cwd=Path(__file__).parents[1], env=environment)  # noqa: S603 - our own
+    subprocess.run(command, check=True, timeout=1200, cwd=Path(__file__).parents[1], env=environment)  # noqa: S603 - our own
     return folder
 
 

@@ -24,6 +24,7 @@ from lictor.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     generate,
     import_set,
     init,
@@ -95,6 +96,7 @@ app.command("run")(report_errors(run.run))
 app.command("adapt")(report_errors(adapt.adapt_command))
 app.command("calibrate")(report_errors(calibrate.calibrate))
 app.command("evaluate")(report_errors(evaluate.evaluate))
+app.command("export")(report_errors(export.export))
 app.command("report")(report_errors(report.report))
 app.command("check")(report_errors(check.check))
 app.command("chat")(report_errors(chat.chat))

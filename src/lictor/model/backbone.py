@@ -67,7 +67,7 @@ class Layers(nn.Module):
     def parts(self) -> list[nn.Module]:
         """What of it learns: the layers and the norm after them."""
         decoder = cast("PreTrainedModel", self.decoder)
-        return [*layers_of(decoder), decoder.get_submodule(_norm_name(decoder))]
+        return [*layers_of(decoder), final_norm(decoder)]
 
     def forward(
         self,
@@ -107,6 +107,11 @@ def _enter(_layer: nn.Module, args: tuple[Any, ...], options: dict[str, Any]) ->
 def layers_of(decoder: PreTrainedModel) -> nn.ModuleList:
     """The layers of a decoder."""
     return cast("nn.ModuleList", decoder.get_submodule(_list_name(decoder)))
+
+
+def final_norm(decoder: PreTrainedModel) -> nn.Module:
+    """The norm after the last layer of a decoder."""
+    return decoder.get_submodule(_norm_name(decoder))
 
 
 def _list_name(decoder: PreTrainedModel) -> str:

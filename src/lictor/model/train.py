@@ -159,9 +159,7 @@ class _Training:
         for number, batch in own:
             is_last = number == own[-1][0]
             with nullcontext() if is_last else self._accelerator.no_sync(self._model):
-                torch.manual_seed(
-                    config.seed * 1_000_003 + number
-                )  # what is dropped out is the batch's, whoever takes it
+                torch.manual_seed(config.seed * 1_000_003 + number)  # dropout is the batch's, whoever takes it
                 read = [hidden[i] for i in batch]
                 loss = self._model(read, [self._examples[i] for i in batch], at / len(steps), number) / len(own)
                 self._accelerator.backward(loss)

@@ -18,9 +18,16 @@ def guard_card(constitution: Constitution, fitted: Mapping[str, object], scorers
     trained = "\n".join(_learnt(kind, cast("Mapping[str, Any]", m.notes)) for kind, m in scorers.items())
     sources = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["sources"])
     caught = "\n".join(f"| {r['name']} | {r['hits']} | {r['n']} | {_share(r)} |" for r in held["caught"])
+    lineage = "\n".join(_lineage(kind, m) for kind, m in scorers.items())
     return f"""# Guard: {constitution.name}
 
 {constitution.summary}
+
+## Intended use
+
+To stand in front of a language model, by `lictor serve` or inside a program: it screens each prompt, reads each answer
+while it is streamed, and stops what these rules restrict. It is one measure among others. It is no moderation of
+anything its rules do not name, and no proof of anybody's intent.
 
 ## What it stops
 
@@ -46,10 +53,18 @@ On conversations that chose nothing:
 
 {trained}
 
+Each was made from artefacts that `runs/` of its project holds under these fingerprints; their manifests lead on to
+rules, generators, seeds and settings.
+
+| part | fingerprint | made from | versions |
+|---|---|---|---|
+{lineage}
+
 ## Limits
 
 The figures above are for synthetic conversations like those it was made from, plain or in the disguises training saw.
-Measure it on your own traffic, and on attacks it has never seen, before you rely on it.
+Measure it on your own traffic, and on attacks it has never seen, before you rely on it. A disguise that neither
+training nor a view covers can pass. It reads text alone, and languages that its data held.
 """
 
 
@@ -68,6 +83,15 @@ def _learnt(kind: str, notes: Mapping[str, Any]) -> str:
         return f"{line}, last loss {notes['last_loss']:.3f}"
     best = max(notes["validation_auroc"])
     return f"{line}; it reads activations of {notes['model']}; area under the curve of validation answers {best:.3f}"
+
+
+def _lineage(kind: str, manifest: Manifest) -> str:
+    parents = ", ".join(f"{role} {key}" for role, key in manifest.parents.items())
+    versions = ", ".join(f"{name} {manifest.versions[name]}" for name in _TOLD if name in manifest.versions)
+    return f"| {kind} | {manifest.fingerprint} | {parents} | {versions} |"
+
+
+_TOLD = ("lictor", "torch", "transformers")
 
 
 def _share(rate: Mapping[str, Any]) -> str:

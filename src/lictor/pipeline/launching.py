@@ -28,7 +28,7 @@ def launch(training: TrainingSection, told: Sequence[object], folder: Path, prog
     """
     command = [sys.executable, "-m", *_launcher(training, folder), "-m", WORKER, *map(str, told)]
     failure = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as started:  # noqa: S603 - our own interpreter
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment(training)) as started:  # noqa: S603 - our own interpreter
         assert started.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
             for line in started.stdout:
@@ -36,8 +36,9 @@ def launch(training: TrainingSection, told: Sequence[object], folder: Path, prog
                 if "stage" in said:
                     progress(said["stage"], said["at"], said["total"], said["loss"])
                 failure = said.get("failure", failure)
-        finally:
-            started.terminate()  # where this process was interrupted, they are
+        except BaseException:  # whatever ends this process ends them
+            started.terminate()
+            raise
     if started.returncode:
         raise DataError(f"training in several processes failed: {failure or 'see above'}")
 
@@ -48,6 +49,6 @@ def _launcher(training: TrainingSection, folder: Path) -> list[str]:
     return ["torch.distributed.run", "--standalone", "--nproc-per-node", str(training.processes)]
 
 
-def _environment() -> dict[str, str]:
+def _environment(training: TrainingSection) -> dict[str, str]:
     """This process's own, with the cores shared out among those it starts rather than fought for."""
-    return {"OMP_NUM_THREADS": "1", **os.environ}
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // training.processes)), **os.environ}

@@ -5,10 +5,10 @@ by the first process, which tells how far it is, a JSON object a line.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 
 from lictor.errors import LictorError
@@ -22,20 +22,20 @@ def main() -> int:
     """Train, and return what the process ends with."""
     project, data, kind, folder, key = sys.argv[1:]
     named: HeadKind = "input" if kind == "input" else "stream"
-    is_first = os.environ["RANK"] == "0"
+    state = PartialState(cpu=not torch.cuda.is_available())  # before any weights: it picks this process's GPU
     try:
         train_scorer(
             load_project(Path(project)),
             Path(data),
             named,
             Out(Path(folder), key),
-            _tell if is_first else _say_nothing,
-            writes=is_first,
+            _tell if state.is_main_process else _say_nothing,
+            writes=state.is_main_process,
         )
     except LictorError as error:
         print(json.dumps({"failure": str(error)}), flush=True)  # noqa: T201 - what the parent reads
         return error.exit_code
-    PartialState().destroy_process_group()
+    state.destroy_process_group()
     return 0
 
 
