@@ -105,6 +105,11 @@ NOTES = {
         "kinds of text there are. Intervals resample whole exercises, and whole rules of a policy. Nothing was chosen "
         "on these rows."
     ),
+    "training": (
+        "One head, examples per second over all epochs, Lictor's reading of the frozen layers included; both ways "
+        "train the same layers on the same sequences in the same precision, in turn. `random` and `group_by_length` "
+        "are batches of the stock Trainer, of as many sequences as Lictor's have on average."
+    ),
     "streaming_peers": (
         "One answer at a time, the scorer on one thread, no prompt refused; benign answers at 25 tokens a second, "
         "delays against the same unguarded. `fact_out`: the first restricted fact was delivered whole; "
