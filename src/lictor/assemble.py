@@ -4,14 +4,14 @@ In: scorer artefacts, a policy, a constitution. Out: a self-contained guard fold
 only module that knows every concrete class.
 
 A guard folder holds `guard.json` (backbone, cut, precision, task template, version), `input.safetensors`,
-`stream.safetensors`, `policy.json`, `constitution.yaml`, `rules.safetensors` (names the rule of a restricted text),
-`README.md` (its card) and the manifest.
+`stream.safetensors`, perhaps `exchange.safetensors`, `policy.json`, `constitution.yaml`, `rules.safetensors` (names the
+rule of a restricted text), `README.md` (its card) and the manifest.
 """
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from lictor.guard.guard import Guard as _Guard
 from lictor.llm.local import Precision, shared_model
 from lictor.llm.weights import locate
 from lictor.model.backbone import Backbone, Cut
+from lictor.model.exchange import ExchangeScorer
 from lictor.model.heads import Head, HeadKind, readout_head, value_head
 from lictor.model.probe import load_probe
 from lictor.model.probing import AnswerReader, ProbeScorer
@@ -53,11 +54,13 @@ class Scorers:
     backbone: Backbone
     prompt: PromptScorer
     answer: AnswerScorer | ProbeScorer
+    exchange: ExchangeScorer | None = None
+    """Reads in their conversation the answers that the stream scorer finds suspicious."""
 
 
 def new_head(kind: HeadKind, backbone: Backbone) -> Head:
     """An untrained head of a kind."""
-    return readout_head(backbone) if kind == "input" else value_head(backbone)
+    return value_head(backbone) if kind == "stream" else readout_head(backbone)
 
 
 def save_head(head: Head, path: Path) -> None:
@@ -86,11 +89,15 @@ def load_head(kind: HeadKind, backbone: Backbone, path: Path) -> Head:
 def load_scorers(
     reference: str, cut: Cut, heads: Mapping[HeadKind, Path], precision: Precision = "auto", *, window: int = 1
 ) -> Scorers:
-    """Both scorers over one backbone, whose trunk is to compute as it did in training, its logits averaged as then."""
+    """The scorers over one backbone, whose trunk is to compute as it did in training, its logits averaged as then."""
     backbone = Backbone(reference, cut, precision)
     prompt = PromptScorer(backbone, load_head("input", backbone, heads["input"]))
     answer = AnswerScorer(backbone, load_head("stream", backbone, heads["stream"]), window=window)
-    return Scorers(backbone, prompt, answer)
+    return Scorers(backbone, prompt, answer, _exchange(backbone, heads))
+
+
+def _exchange(backbone: Backbone, heads: Mapping[HeadKind, Path]) -> ExchangeScorer | None:
+    return ExchangeScorer(backbone, load_head("exchange", backbone, heads["exchange"])) if "exchange" in heads else None
 
 
 def load_probed(
@@ -104,13 +111,19 @@ def load_probed(
     backbone = Backbone(reference, cut, precision)
     prompt = PromptScorer(backbone, load_head("input", backbone, files["input"]))
     reader = AnswerReader(shared_model(probe.model, probe.precision), probe.layers)
+    exchange = _exchange(backbone, files)
+    if exchange and reader.model.tokenizer.get_vocab() != backbone.tokenizer.get_vocab():
+        raise ArtifactError(
+            f"{files['exchange']}: expected an exchange scorer that cuts text as {probe.model} does, got one on "
+            f"{reference}; train on that model's tokenizer, or set training.exchange to false"
+        )
     weights = load_probe(files["stream"])
     if weights.weight.shape != (len(probe.layers), reader.hidden_size):
         raise ArtifactError(
             f"{files['stream']}: expected a probe on {len(probe.layers)} layers of {reader.hidden_size} features of "
             f"{probe.model}, got one of shape {tuple(weights.weight.shape)}"
         )
-    return Scorers(backbone, prompt, ProbeScorer(reader, weights, window=window))
+    return Scorers(backbone, prompt, ProbeScorer(reader, weights, window=window), exchange)
 
 
 def save_guard(
@@ -179,13 +192,24 @@ class Guard(_Guard):
             "input": folder / "input.safetensors",
             "stream": folder / "stream.safetensors",
         }
+        if (folder / "exchange.safetensors").is_file():
+            heads["exchange"] = folder / "exchange.safetensors"
         cut = Cut(about.trunk, about.top)
         if about.probe:
             locate(about.probe.model)
             scorers = load_probed(about.backbone, cut, heads, about.precision, window=about.window, probe=about.probe)
         else:
             scorers = load_scorers(about.backbone, cut, heads, about.precision, window=about.window)
-        return cls(scorers.prompt, scorers.answer, read_policy(folder / "policy.json"), version=manifest.fingerprint)
+        policy = read_policy(folder / "policy.json")
+        if policy.cascade and scorers.exchange is None:
+            raise ArtifactError(f"{folder}: expected exchange.safetensors, since the policy escalates; found none")
+        return cls(
+            scorers.prompt,
+            scorers.answer,
+            policy,
+            exchange_scorer=scorers.exchange,
+            version=manifest.fingerprint,
+        )
 
 
 @dataclass(frozen=True)
@@ -223,15 +247,17 @@ def read_policy(path: Path) -> Policy:
     """The policy in a JSON file.
 
     Raises:
-        ArtifactError: It is not one, or a threshold is not a finite number.
+        ArtifactError: It is not one, or a threshold or a part of the cascade is not a finite number.
     """
     try:
         policy = TypeAdapter(Policy).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise ArtifactError(f"{path}: expected a policy, got something else: {error}") from error
-    thresholds = policy.input_threshold, policy.output_threshold
+    thresholds = policy.input_threshold, policy.output_threshold, *(astuple(policy.cascade) if policy.cascade else ())
     if not all(math.isfinite(threshold) for threshold in thresholds):
         raise ArtifactError(f"{path}: expected finite thresholds, got {thresholds}")
+    if policy.cascade and not 0 <= policy.cascade.weight <= 1:
+        raise ArtifactError(f"{path}: expected a cascade's weight in 0..1, got {policy.cascade.weight}")
     return policy
 
 

@@ -15,6 +15,8 @@ Action = Literal["allow", "block", "flag"]
 Status = Literal["ok", "error"]
 Context = Literal["answer", "conversation"]
 """What a StreamScorer reads: the answer alone, or the conversation before it too."""
+ScorerName = Literal["stream", "exchange"]
+"""Who reads answers: the stream scorer every one, the exchange scorer those that are escalated to it."""
 
 PERMITTED_BUCKETS: tuple[Bucket, ...] = ("same_domain", "harmful_elsewhere", "everyday")
 
@@ -129,8 +131,43 @@ class StreamScorer(Protocol):
         ...
 
 
+class ExchangeSession(ScoringSession, Protocol):
+    """One answer being read by an exchange scorer, which may come to it late."""
+
+    def catch_up(self, token_ids: Sequence[int]) -> None:
+        """Read tokens whose scores nobody waits for any more; `score` reads on from their end.
+
+        Raises:
+            ScoringError: As `score`.
+        """
+        ...
+
+
+class ExchangeScorer(Protocol):
+    """A StreamScorer that reads an answer in its conversation, from the beginning or from later on."""
+
+    @property
+    def context(self) -> Context:
+        """What it reads before the answer."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """That of the stream scorer beside it."""
+        ...
+
+    def open(self, conversation: Conversation) -> ExchangeSession:
+        """A fresh session for the answer to `conversation`.
+
+        Raises:
+            ScoringError: The conversation is too long for it.
+        """
+        ...
+
+
 UNREADABLE = "unreadable"
 """Reason of a block that no score decided: the text cannot be read, and the policy blocks what cannot."""
+
 
 # --- policy and decisions --------------------------------------------------------------------------------
 
@@ -156,6 +193,8 @@ class Policy:
     """What each logit of the prompt's score above `prompt_floor` adds to every logit of its answer; at least 0."""
     prompt_floor: float = 0.0
     """The prompt's logit up to which it adds nothing."""
+    cascade: "Cascade | None" = None
+    """When an answer is escalated to the exchange scorer, and what that weighs; None where there is none."""
     on_error: Literal["closed", "open"] = "closed"
     unreadable: Literal["block", "pass"] = "pass"
     """What becomes of text that neither the scorers nor a view can read; see guard/legible.py. With `block`, it is
@@ -163,6 +202,22 @@ class Policy:
     enforcement: Literal["block", "monitor"] = "block"
     fitted_on: Mapping[str, object] = field(default_factory=dict[str, object])
     """Budget, confidence, sizes of the splits, upper bound reached, per source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """When an answer is escalated, and how both scorers' logits make one."""
+
+    prompt_escalation: float
+    """Logit of the prompt at or above which its whole answer is escalated."""
+    answer_escalation: float
+    """Logit of an answer token, given by the stream scorer, at or above which the answer is escalated from there on."""
+    weight: float
+    """The exchange scorer's part in the score of an escalated token, in 0..1; the rest is the stream scorer's."""
+    scale: float
+    """What brings a logit of the exchange scorer to the stream scorer's scale: it is multiplied by this,"""
+    shift: float
+    """and then this is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +239,8 @@ class Decision:
     reason: str | None = None
     """Type of the error when `status` is `error`, for example `scorer_failed` or `conversation_too_long`; or
     `UNREADABLE`, where that is what was blocked. None where the score decided."""
+    escalated: bool = False
+    """Whether the exchange scorer read any of the answer."""
     would_block: bool = False
     """True when `enforcement` is `monitor`, or `on_error` is `open`, and this would have been a block."""
     guard_version: str = ""
@@ -233,6 +290,10 @@ class ScoreRequest:
     token_ids: tuple[int, ...]
     ends: tuple[int, ...] = ()
     """Where each token of the text itself ends, in characters of the answer; empty for views."""
+    scorer: ScorerName = "stream"
+    """Whose session."""
+    said: tuple[int, ...] = ()
+    """Tokens before these, to be read by the session first and not scored: the exchange scorer comes to them late."""
 
 
 StreamEvent = Released | Halted

@@ -100,7 +100,8 @@ def _type(annotation: Any) -> str:
         case origin if origin in {Union, types.UnionType}:
             return _type(parts[0])
         case _:
-            return {int: "whole number", float: "number", str: "text", Path: "path"}[annotation]
+            named = {bool: "yes or no", int: "whole number", float: "number", str: "text", Path: "path"}
+            return named[annotation]
 
 
 def _default(info: FieldInfo) -> str:

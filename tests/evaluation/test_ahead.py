@@ -17,14 +17,16 @@ from lictor.evaluation.measures import deliver
 from lictor.guard.guard import Guard
 from lictor.llm.local import LocalModel
 from lictor.model.backbone import Backbone, Cut
+from lictor.model.exchange import ExchangeScorer
 from lictor.model.probe import Probe
 from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer, KeywordStreamScorer, ask
-from lictor.types import Conversation, Message, Policy
+from lictor.types import Cascade, Conversation, Message, Policy
 
 POLICY = Policy(0.0, 0.0)
 SUSPICIOUS = Policy(0.0, 0.0, hold_back=3, prompt_weight=0.5, prompt_floor=-3.0)
+ESCALATING = replace(SUSPICIOUS, cascade=Cascade(2.0, 0.5, weight=0.6, scale=0.7, shift=-0.2))
 CODE = b64encode(b"please tell me how a bell is cast in bronze by the river").decode()
 TWICE = b64encode(CODE.encode()).decode()
 SAID = "Because the clapper strikes the rim of the bell, twelve times at noon, and everybody sits down to soup. " * 2
@@ -47,12 +49,14 @@ def guard(tiny: str, tiny_heads: dict[str, Path]) -> Guard:
     """Real scorers on the tiny model in fp32, so that padding is no noise."""
     backbone = Backbone(tiny, Cut(2, 3), "fp32")
     prompt = PromptScorer(backbone, load_head("input", backbone, tiny_heads["input"]))
-    return Guard(prompt, AnswerScorer(backbone, load_head("stream", backbone, tiny_heads["stream"])), POLICY)
+    answer = AnswerScorer(backbone, load_head("stream", backbone, tiny_heads["stream"]))
+    exchange = ExchangeScorer(backbone, load_head("exchange", backbone, tiny_heads["input"]))
+    return Guard(prompt, answer, POLICY, exchange_scorer=exchange)
 
 
 def set_to(guard: Guard, policy: Policy) -> Guard:
     """The same scorers under another policy."""
-    return Guard(guard.input_scorer, guard.stream_scorer, policy)
+    return Guard(guard.input_scorer, guard.stream_scorer, policy, exchange_scorer=guard.exchange_scorer)
 
 
 def between(peaks: Sequence[float], share: float) -> float:
@@ -77,7 +81,7 @@ def as_read(reading: Reading) -> tuple[str, str | None, str | None]:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.8])
-@pytest.mark.parametrize("fitted", [POLICY, SUSPICIOUS], ids=["apart", "summed"])
+@pytest.mark.parametrize("fitted", [POLICY, SUSPICIOUS, ESCALATING], ids=["apart", "summed", "escalated"])
 def test_every_exchange_ends_as_in_the_guards_own_stream(guard: Guard, share: float, fitted: Policy) -> None:
     """Plain, disguised, of several turns or too long: delivered text, deciding stage and error are the same."""
     loose = read_ahead(set_to(guard, fitted), EXCHANGES)

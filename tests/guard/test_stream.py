@@ -214,7 +214,7 @@ def test_misuse_is_named() -> None:
     with pytest.raises(UsageError, match="no ScoreRequest is unanswered"):
         guard.scored(None, [])
     guard.push("a bb cc dd ee")
-    with pytest.raises(UsageError, match="expected the logits of view None, got 'base64'"):
+    with pytest.raises(UsageError, match="scorer's logits of view None, got the stream scorer's of 'base64'"):
         guard.scored("base64", [0])
     guard.finish()
     with pytest.raises(UsageError, match="finish"):

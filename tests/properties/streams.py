@@ -8,10 +8,11 @@ from zlib import crc32
 
 from hypothesis import strategies as st
 
+from lictor.guard.session import Readers
 from lictor.guard.stream import StreamGuard, StreamStep
 from lictor.guard.views import VIEWS, Views
-from lictor.testing import FakeSession, FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
-from lictor.types import Decision, Halted, Policy, Released, ScoreRequest
+from lictor.testing import FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
+from lictor.types import Cascade, Decision, Halted, Policy, Released, ScoreRequest
 
 _plain = st.text(st.sampled_from("abcde fgh,.x1\n"), max_size=40)
 _odd = st.text(
@@ -97,6 +98,14 @@ policies = st.builds(
     hold_back=st.sampled_from([0, 0, 1, 5, 30]),
     debounce=st.integers(1, 4),
 )
+cascades = st.builds(
+    Cascade,
+    prompt_escalation=st.sampled_from([-1.0, 1.0]),
+    answer_escalation=st.sampled_from([-1.0, 0.0, 0.5, 0.9]),
+    weight=st.sampled_from([0.0, 0.4, 1.0]),
+    scale=st.sampled_from([0.5, 1.0]),
+    shift=st.sampled_from([-0.5, 0.0, 0.4]),
+)
 tokenizers = st.booleans().map(lambda bytewise: PieceTokenizer(bytewise=bytewise))
 
 
@@ -129,17 +138,21 @@ def drive(
     policy: Policy,
     scorer: FakeStreamScorer,
     *,
+    exchange: FakeStreamScorer | None = None,
     views: Views = VIEWS,
     late: bool = False,
 ) -> Outcome:
     """Drive a StreamGuard by hand; `late` answers no ScoreRequest before the end."""
     guard = StreamGuard(scorer.tokenizer, policy, views=views)
-    sessions: dict[str | None, FakeSession] = {}
+    guard.after_prompt(0.0)
+    readers = Readers((), scorer, exchange)
     delivered: list[str] = []
     requests: list[ScoreRequest] = []
 
     def sort(steps: list[StreamStep]) -> None:
-        requests.extend(step for step in steps if isinstance(step, ScoreRequest))
+        for step in steps:
+            if isinstance(step, ScoreRequest):
+                requests.insert(0 if step.scorer == "exchange" else len(requests), step)
         delivered.extend(step.text for step in steps if isinstance(step, Released))
         if any(isinstance(step, Halted) for step in steps):
             requests.clear()
@@ -147,8 +160,8 @@ def drive(
     def answer() -> None:
         while requests:
             request = requests.pop(0)
-            session = sessions[request.view] = sessions.get(request.view) or scorer.open(())
-            sort(guard.scored(request.view, session.score(request.token_ids)))
+            logits = readers.session(request).score(request.token_ids)
+            sort(guard.scored(request.view, logits, request.scorer))
 
     for chunk in cut_text(text, sizes):
         sort(guard.push(chunk))

@@ -4,17 +4,19 @@ from dataclasses import replace
 from itertools import pairwise
 from math import inf
 
+import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lictor.guard.cascade import combined
 from lictor.guard.legible import is_legible
 from lictor.guard.replay import replay, run_peak
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, encode, segments
 from lictor.guard.views import VIEWS, view_texts
 from lictor.testing import FakeStreamScorer, PieceTokenizer, ScoreToken, cut_text
-from lictor.types import UNREADABLE, Policy
+from lictor.types import UNREADABLE, Cascade, Policy
 
-from .streams import chunkings, drive, policies, score_functions, spelt, texts, tokenizers
+from .streams import cascades, chunkings, drive, policies, score_functions, seeded, spelt, texts, tokenizers
 
 
 @given(texts, chunkings, tokenizers)
@@ -95,6 +97,52 @@ def test_where_text_cannot_be_read_depends_on_the_text_alone(text: str, sizes: l
     assert text.startswith(first.delivered)
     assert first.halted == (first.delivered != text)
     assert is_legible(scorer.tokenizer, text) <= (first.decision.reason != UNREADABLE)
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts, st.tuples(chunkings, chunkings), policies, cascades, score_functions)
+def test_any_chunking_escalates_alike(
+    text: str, cuts: tuple[list[int], list[int]], policy: Policy, cascade: Cascade, score_token: ScoreToken
+) -> None:
+    """With an exchange scorer too, for any two chunkings, and when scores come in late."""
+    policy = replace(policy, cascade=cascade)
+    stream, exchange = FakeStreamScorer(score_token), FakeStreamScorer(seeded(7))
+
+    first = drive(text, cuts[0], policy, stream, exchange=exchange)
+    second = drive(text, cuts[1], policy, stream, exchange=exchange)
+    late = drive(text, [1], policy, stream, exchange=exchange, late=True)
+
+    assert first.decision == second.decision == late.decision
+    assert first.delivered == second.delivered == late.delivered
+    assert first.halted or first.delivered == text
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts, chunkings, policies, cascades, score_functions)
+def test_a_cascade_decides_as_the_sum_of_whole_readings_does(
+    text: str, sizes: list[int], policy: Policy, cascade: Cascade, score_token: ScoreToken
+) -> None:
+    """From the first token at or over the escalation threshold on, both scorers' logits of the whole answer count."""
+    tokens = [token.id for token in encode(PieceTokenizer(), text)]
+    stream, exchange = (np.asarray(FakeStreamScorer(f).open(()).score(tokens)) for f in (score_token, seeded(7)))
+    at_once = cascade.prompt_escalation <= 0
+    escalated = np.logical_or.accumulate((stream >= cascade.answer_escalation) | at_once)
+    scores = np.where(escalated, combined(cascade, stream, exchange), stream)
+
+    found = drive(
+        text,
+        sizes,
+        replace(policy, cascade=cascade),
+        FakeStreamScorer(score_token),
+        exchange=FakeStreamScorer(seeded(7)),
+        views={},
+    )
+
+    assert found.decision.token_index == replay(scores, policy)
+    assert found.halted == (run_peak(scores, policy.debounce) >= policy.output_threshold)
+    if not found.halted:
+        assert found.decision.score == run_peak(scores, policy.debounce)
+        assert found.decision.escalated == bool(escalated.any())
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import pytest
 
 from lictor.errors import ScoringError
-from lictor.server.scoring import Reader, Scores, ScoringThread, score_each
+from lictor.guard.session import Readers
+from lictor.server.scoring import Scores, ScoringThread, score_each
 from lictor.testing import FakeStreamScorer, PieceTokenizer
 from lictor.types import ScoreRequest, ScoringSession
 
 IDS = tuple(token.id for token in PieceTokenizer().encode("soup"))
 
 
-def reader() -> Reader:
+def reader() -> Readers:
     """A reader whose logits are the places in its own stream."""
-    return Reader(FakeStreamScorer(lambda _text, place: float(place)), ())
+    return Readers((), FakeStreamScorer(lambda _text, place: float(place)), None)
 
 
 def test_what_waits_is_scored_in_one_batch() -> None:
@@ -68,7 +69,7 @@ def test_one_streams_failure_is_its_own(error: BaseException) -> None:
     async def scored() -> list[object]:
         thread = ScoringThread()
         try:
-            bad = Reader(BrokenScorer(lambda _text, _place: 0.0), ())
+            bad = Readers((), BrokenScorer(lambda _text, _place: 0.0), None)
             jobs = [thread.stream(r, ScoreRequest(None, IDS)) for r in (bad, reader())]
             return list(await asyncio.gather(*jobs, return_exceptions=True))
         finally:
@@ -90,7 +91,7 @@ def test_what_nobody_waits_for_is_not_scored() -> None:
         try:
             blocking = asyncio.create_task(thread.call(gate.wait))
             await asyncio.sleep(0.05)
-            job = asyncio.create_task(thread.stream(Reader(scorer, ()), ScoreRequest(None, IDS)))
+            job = asyncio.create_task(thread.stream(Readers((), scorer, None), ScoreRequest(None, IDS)))
             await asyncio.sleep(0.05)
             job.cancel()
             await asyncio.wait([job])  # cancelled before the thread is let go on

@@ -10,13 +10,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from lictor.guard.guard import Guard
+from lictor.guard.session import Readers
 from lictor.server.remembered import Remembered
-from lictor.server.scoring import Reader, ScoreBatch, ScoringThread
+from lictor.server.scoring import ScoreBatch, ScoringThread
 from lictor.types import (
     Context,
     Conversation,
+    ExchangeScorer,
+    ExchangeSession,
     InputScorer,
     ScoreRequest,
+    ScorerName,
     ScoringSession,
     StreamScorer,
     Tokenizer,
@@ -39,7 +43,8 @@ def together(guard: Guard, score_batch: ScoreBatch, read_prompts: ReadPrompts | 
     scorer = guard.input_scorer
     prompts = None if scorer is None else Remembered(_Prompts(scorer, thread, read_prompts))
     answers = None if guard.stream_scorer is None else _Answers(guard.stream_scorer, thread)
-    return Guard(prompts, answers, guard.policy, views=guard.views, version=guard.version)
+    escalated = guard.exchange_scorer and _Exchanges(guard.exchange_scorer, thread)
+    return Guard(prompts, answers, guard.policy, exchange_scorer=escalated, views=guard.views, version=guard.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +103,37 @@ class _Answers:
         return self._scorer.tokenizer
 
     def open(self, conversation: Conversation) -> ScoringSession:
-        return _Session(Reader(self._scorer, conversation), self._thread)
+        return _Session(Readers(conversation, self._scorer, None), self._thread, "stream")
+
+
+class _Exchanges:
+    """An exchange scorer whose sessions wait for the thread."""
+
+    def __init__(self, scorer: ExchangeScorer, thread: ScoringThread) -> None:
+        self._scorer, self._thread = scorer, thread
+
+    @property
+    def context(self) -> Context:
+        return self._scorer.context
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._scorer.tokenizer
+
+    def open(self, conversation: Conversation) -> ExchangeSession:
+        return _Session(Readers(conversation, self._scorer, self._scorer), self._thread, "exchange")
 
 
 class _Session:
-    def __init__(self, reader: Reader, thread: ScoringThread) -> None:
-        self._reader, self._thread = reader, thread
+    def __init__(self, readers: Readers, thread: ScoringThread, scorer: ScorerName) -> None:
+        self._readers, self._thread = readers, thread
+        self._scorer: ScorerName = scorer
+        self._said: tuple[int, ...] = ()
 
     def score(self, token_ids: Sequence[int]) -> Sequence[float]:
-        waiting: Future[Sequence[float]] = self._thread.submit(self._reader, ScoreRequest(None, tuple(token_ids)))
-        return waiting.result()
+        request = ScoreRequest(None, tuple(token_ids), scorer=self._scorer, said=self._said)
+        self._said = ()
+        return self._thread.submit(self._readers, request).result()
+
+    def catch_up(self, token_ids: Sequence[int]) -> None:
+        self._said += tuple(token_ids)  # read with what is to be scored next

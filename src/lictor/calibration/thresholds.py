@@ -49,6 +49,13 @@ Promise = Literal["mean", "every_source"]
 """What keeps the budget: the mean of the sources' false-positive rates, or each of them."""
 
 
+class Spread(NamedTuple):
+    """Where benign scores lie: their median, and the way from it to the 95th percentile."""
+
+    middle: float
+    width: float
+
+
 class At(NamedTuple):
     """Both thresholds, in logits."""
 
@@ -241,9 +248,9 @@ def choose_path(a: Peaks) -> Path:
     Raises:
         CalibrationError: Split A has no benign or no restricted conversation.
     """
-    weights = _source_weights(a)
-    floor, input_step = _spread(a.prompt[~a.restricted])
-    output_at, output_step = _spread(a.answer(0.0, 0.0)[~a.restricted])
+    weights = source_weights(a.source, a.restricted)
+    floor, input_step = spread(a.prompt[~a.restricted])
+    output_at, output_step = spread(a.answer(0.0, 0.0)[~a.restricted])
     z_input = (a.prompt - floor) / input_step
 
     def best_at(weight: float) -> Path:
@@ -348,22 +355,22 @@ def _with_thresholds(template: Policy, at: At, report: Report) -> Policy:
     )
 
 
-def _source_weights(scored: Peaks) -> NDArray[np.float64]:
+def source_weights(source: NDArray[np.str_], restricted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Weights under which every source of benign conversations counts the same, and every attack does."""
-    weights = np.ones(scored.prompt.size)
-    for name in np.unique(scored.source[~scored.restricted]):
-        of = ~scored.restricted & (scored.source == name)
+    weights = np.ones(source.size)
+    for name in np.unique(source[~restricted]):
+        of = ~restricted & (source == name)
         weights[of] = 1 / of.sum()
     return weights
 
 
-def _spread(benign: NDArray[np.float64]) -> tuple[float, float]:
-    """Median of the finite scores, and the way from it to their 95th percentile (never quite zero)."""
+def spread(benign: NDArray[np.float64]) -> Spread:
+    """That of the finite scores; its width is never quite zero."""
     finite = benign[np.isfinite(benign)]
     if not finite.size:
-        return 0.0, 1.0
+        return Spread(0.0, 1.0)
     middle, upper = np.quantile(finite, [0.5, 0.95])
-    return float(middle), float(max(upper - middle, 1e-2 * max(1.0, abs(middle))))
+    return Spread(float(middle), float(max(upper - middle, 1e-2 * max(1.0, abs(middle)))))
 
 
 def _reach(z_input: NDArray[np.float64], z_output: NDArray[np.float64]) -> tuple[float, float]:

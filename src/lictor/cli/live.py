@@ -64,7 +64,14 @@ def show_turn(
     `private` turns go to the model alone: what an application adds behind the guard.
     """
     recorder = _Recorder(guard.stream_scorer) if guard.stream_scorer else None
-    watched = Guard(guard.input_scorer, recorder, guard.policy, views=guard.views, version=guard.version)
+    watched = Guard(
+        guard.input_scorer,
+        recorder,
+        guard.policy,
+        exchange_scorer=guard.exchange_scorer,
+        views=guard.views,
+        version=guard.version,
+    )
     session = watched.open(seen)
     shown = Shown("answered", "", "", Decision("allow", None, None, 0.0, 0.0))
     for event in session.settle():

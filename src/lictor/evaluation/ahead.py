@@ -6,8 +6,10 @@ shared. A scorer that cannot score many at once, and text too long for one, is s
 piece. Knows no attack, target or file.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -17,12 +19,14 @@ from lictor.guard.session import readings
 from lictor.guard.stream import StreamGuard, StreamStep
 from lictor.types import (
     UNREADABLE,
+    Cascade,
     Conversation,
     Decision,
     InputScorer,
     Policy,
     Released,
     ScoreRequest,
+    ScorerName,
     Stage,
     StreamScorer,
 )
@@ -50,7 +54,7 @@ class Reading:
     answer_peak: float
     """Output threshold at or under which the answer is halted; infinities as above."""
     logits: tuple[float, ...]
-    """Logit of each token of the answer itself."""
+    """The stream scorer's logit of each token of the answer itself."""
 
     def is_unreadable(self, stage: Stage) -> bool:
         """Whether a stage blocks since the text cannot be read."""
@@ -103,6 +107,7 @@ def read_ahead(guard: Guard, exchanges: Sequence[Exchange]) -> list[Reading]:
         guard.input_scorer,
         guard.stream_scorer,
         replace(guard.policy, enforcement="block"),
+        exchange_scorer=guard.exchange_scorer,
         views=guard.views,
         version=guard.version,
     )
@@ -135,7 +140,14 @@ def _screen_all(guard: Guard, prompts: Sequence[Conversation]) -> list[Decision 
     if scorer is None:
         return [None] * len(prompts)
     known = _logits_of_prompts(scorer, [reading for prompt in prompts for reading in _readings(guard, prompt)])
-    alone = Guard(_Known(scorer, known), guard.stream_scorer, guard.policy, views=guard.views, version=guard.version)
+    alone = Guard(
+        _Known(scorer, known),
+        guard.stream_scorer,
+        guard.policy,
+        exchange_scorer=guard.exchange_scorer,
+        views=guard.views,
+        version=guard.version,
+    )
     return [_screen(alone, prompt) if prompt else None for prompt in prompts]
 
 
@@ -185,6 +197,10 @@ class _Heard(NamedTuple):
     failure: ScoringError | None
 
 
+_Key = tuple[ScorerName, str | None]
+"""A scorer, and the view of an answer that it reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Streamed:
     decision: Decision
@@ -202,13 +218,24 @@ class _Asked(NamedTuple):
     """Counts in the answer's, where the policy says so."""
 
     @property
-    def by_view(self) -> dict[str | None, list[ScoreRequest]]:
-        """What it wants scored, of the text itself (None) and of each view."""
-        found: dict[str | None, list[ScoreRequest]] = {}
+    def by_view(self) -> dict[_Key, list[ScoreRequest]]:
+        """What it wants the stream scorer to score, of the text itself (None) and of each view."""
+        found: dict[_Key, list[ScoreRequest]] = {}
         for step in self.steps:
             if isinstance(step, ScoreRequest):
-                found.setdefault(step.view, []).append(step)
+                found.setdefault((step.scorer, step.view), []).append(step)
         return found
+
+    def escalated(self, cascade: Cascade | None, heard: Mapping[_Key, _Heard]) -> dict[_Key, list[ScoreRequest]]:
+        """What the exchange scorer may be asked: all of every view that is escalated at some token."""
+        if cascade is None:
+            return {}
+        at_once = self.prompt_score >= cascade.prompt_escalation
+        return {
+            ("exchange", view): requests
+            for (scorer, view), requests in self.by_view.items()
+            if at_once or max(heard[scorer, view].logits, default=-inf) >= cascade.answer_escalation
+        }
 
 
 def _stream_all(
@@ -221,7 +248,13 @@ def _stream_all(
         None if e.answer is None else _ask(guard, scorer, guard.policy, e.answer, prompt.score if prompt else -inf)
         for e, prompt in zip(exchanges, screened, strict=True)
     ]
-    heard = _hear_all(scorer, [e.prompt for e in exchanges], [one.by_view if one else {} for one in asked])
+    prompts = [exchange.prompt for exchange in exchanges]
+    heard = _hear_all(scorer, prompts, [one.by_view if one else {} for one in asked])
+    if guard.exchange_scorer:
+        cascade = guard.policy.cascade
+        escalated = [one.escalated(cascade, said) if one else {} for one, said in zip(asked, heard, strict=True)]
+        further = _hear_all(guard.exchange_scorer, prompts, escalated)
+        heard = [{**said, **more} for said, more in zip(heard, further, strict=True)]
     return [
         None if one is None or exchange.answer is None else _decide(guard, scorer, exchange.answer, one, said)
         for exchange, one, said in zip(exchanges, asked, heard, strict=True)
@@ -237,10 +270,10 @@ def _ask(guard: Guard, scorer: StreamScorer, policy: Policy, answer: str, prompt
 def _hear_all(
     scorer: StreamScorer,
     prompts: Sequence[Conversation],
-    asked: Sequence[Mapping[str | None, Sequence[ScoreRequest]]],
-) -> list[dict[str | None, _Heard]]:
-    heard: list[dict[str | None, _Heard]] = [{} for _ in asked]
-    together: dict[_Text, list[tuple[int, str | None]]] = {}
+    asked: Sequence[Mapping[_Key, Sequence[ScoreRequest]]],
+) -> list[dict[_Key, _Heard]]:
+    heard: list[dict[_Key, _Heard]] = [{} for _ in asked]
+    together: dict[_Text, list[tuple[int, _Key]]] = {}
     for at, by_view in enumerate(asked):
         for view, requests in by_view.items():
             ids = tuple(token for request in requests for token in request.token_ids)
@@ -274,9 +307,7 @@ def _hear(scorer: StreamScorer, prompt: Conversation, requests: Sequence[ScoreRe
     return _Heard(logits, None)
 
 
-def _decide(
-    guard: Guard, scorer: StreamScorer, answer: str, asked: _Asked, heard: Mapping[str | None, _Heard]
-) -> _Streamed:
+def _decide(guard: Guard, scorer: StreamScorer, answer: str, asked: _Asked, heard: Mapping[_Key, _Heard]) -> _Streamed:
     """The guard's decision on an answer, and the score it would have had with nothing to halt it."""
     delivered = _settle(asked, heard)
     decision = asked.stream.decision
@@ -285,19 +316,24 @@ def _decide(
         unhalted = _ask(guard, scorer, replace(guard.policy, output_threshold=inf), answer, asked.prompt_score)
         _settle(unhalted, heard)
         final = unhalted.stream.decision
-    logits = tuple(heard[None].logits) if None in heard else ()
+    text: _Key = ("stream", None)
+    logits = tuple(heard[text].logits) if text in heard else ()
     return _Streamed(decision, delivered, _peak(final), logits)
 
 
-def _settle(asked: _Asked, heard: Mapping[str | None, _Heard]) -> str:
+def _settle(asked: _Asked, heard: Mapping[_Key, _Heard]) -> str:
     """Answer everything asked, oldest first, until nothing waits any more; what is delivered."""
-    told = {view: _tell(said) for view, said in heard.items()}
+    told = {key: _tell(said) for key, said in heard.items()}
     delivered = ""
-    for step in asked.steps:
-        events: list[StreamStep] = [step]
-        if isinstance(step, ScoreRequest):
-            events = _answer(asked.stream, step, told[step.view]) if asked.stream.waiting else []
-        delivered += "".join(event.text for event in events if isinstance(event, Released))
+    steps = deque(asked.steps)
+    while steps:
+        match steps.popleft():
+            case ScoreRequest() as request if asked.stream.waiting:
+                steps.extendleft(reversed(_answer(asked.stream, request, told[request.scorer, request.view])))
+            case Released(text):
+                delivered += text
+            case _:
+                pass
     return delivered
 
 
@@ -309,6 +345,7 @@ def _tell(heard: _Heard) -> Iterator[float]:
 
 def _answer(stream: StreamGuard, request: ScoreRequest, told: Iterator[float]) -> list[StreamStep]:
     try:
-        return stream.scored(request.view, [next(told) for _ in request.token_ids])
+        deque(islice(told, len(request.said)), maxlen=0)  # read, and not asked about
+        return stream.scored(request.view, [next(told) for _ in request.token_ids], request.scorer)
     except ScoringError as error:
         return stream.failed(error.reason)

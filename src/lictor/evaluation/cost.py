@@ -29,7 +29,7 @@ def milliseconds_a_token(
     if guard.stream_scorer is None:
         return {}
     policy = replace(guard.policy, output_threshold=inf, enforcement="block", on_error="closed")
-    alone = Guard(None, guard.stream_scorer, policy, views=guard.views)
+    alone = Guard(None, guard.stream_scorer, policy, exchange_scorer=guard.exchange_scorer, views=guard.views)
     tokens = len(guard.stream_scorer.tokenizer.encode(_SENTENCE))
     found: dict[int, float] = {}
     for length in lengths:

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from lictor.errors import UsageError
 from lictor.guard.session import GuardSession
 from lictor.guard.views import VIEWS, Views
-from lictor.types import Conversation, Decision, GuardEvent, InputScorer, Policy, StreamScorer
+from lictor.types import Conversation, Decision, ExchangeScorer, GuardEvent, InputScorer, Policy, StreamScorer
 
 
 class Guard:
     """Scorers and a policy: screens the prompt, drives the stream.
 
-    Either scorer may be None: that stage is then absent, and lets everything pass.
+    The input or the stream scorer may be None: that stage is then absent, and lets everything pass. An exchange scorer
+    reads what the policy's cascade escalates.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Guard:
         stream_scorer: StreamScorer | None,
         policy: Policy,
         *,
+        exchange_scorer: ExchangeScorer | None = None,
         views: Views = VIEWS,
         version: str = "",
     ) -> None:
@@ -31,8 +33,11 @@ class Guard:
             raise UsageError("Guard: expected an input scorer, a stream scorer or both, got neither")
         if policy.unreadable == "block" and stream_scorer is None:
             raise UsageError("Guard: expected a stream scorer where policy.unreadable is block, got none")
+        if policy.cascade and stream_scorer and exchange_scorer is None:
+            raise UsageError("Guard: expected an exchange scorer, since the policy escalates answers to one, got none")
         self.input_scorer = input_scorer
         self.stream_scorer = stream_scorer
+        self.exchange_scorer = exchange_scorer
         self.policy = policy
         self.views = views
         self.version = version
@@ -89,6 +94,7 @@ class Guard:
             self.input_scorer,
             self.stream_scorer,
             self.policy,
+            exchange_scorer=self.exchange_scorer,
             views=self.views,
             version=self.version,
         )

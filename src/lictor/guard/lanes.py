@@ -12,11 +12,12 @@ from math import isnan
 from typing import NamedTuple
 
 from lictor.errors import ScoringError
+from lictor.guard.cascade import Escalation, combined
 from lictor.guard.debounce import Debounce
 from lictor.guard.legible import Spans, words
 from lictor.guard.tokens import CommittedToken, Committer, Segment
 from lictor.guard.views import DEPTH, Decoded, View, Views
-from lictor.types import Tokenizer
+from lictor.types import Cascade, Tokenizer
 
 
 class LaneToken(NamedTuple):
@@ -41,7 +42,10 @@ class Batch:
     limit: int | None
     """Character beyond which this lane had not read the text when the batch was made; None: it had read all."""
     debounce: Debounce[LaneToken]
+    escalation: Escalation
     logits: Sequence[float] | None = None
+    escalated: Sequence[bool] = ()
+    """Which tokens the exchange scorer has still to read."""
 
     @property
     def token_ids(self) -> tuple[int, ...]:
@@ -56,14 +60,36 @@ class Batch:
     @property
     def is_answered(self) -> bool:
         """Whether nothing of it waits to be scored."""
-        return self.logits is not None or not self.token_ids
+        return (self.logits is not None and not any(self.escalated)) or not self.token_ids
 
-    def answer(self, logits: Sequence[float]) -> None:
-        """Take the scores of `token_ids`.
+    def answer(self, logits: Sequence[float], *, at_once: bool = False) -> bool:
+        """Take the stream scorer's logits of `token_ids`; whether the exchange scorer is to read these too.
+
+        Args:
+            logits: One for each.
+            at_once: Whether the answer is escalated whatever they are.
 
         Raises:
             ScoringError: Not one number per token.
         """
+        self._refuse_unless_numbers(logits)
+        self.logits = logits
+        self.escalated = self.escalation.take(self.token_ids, logits, at_once=at_once)
+        return any(self.escalated)
+
+    def answer_in_context(self, cascade: Cascade, logits: Sequence[float]) -> None:
+        """Take the exchange scorer's logits of `token_ids`.
+
+        Raises:
+            ScoringError: Not one number per token.
+        """
+        self._refuse_unless_numbers(logits)
+        read = zip(self.logits or (), logits, self.escalated, strict=True)
+        self.logits = [combined(cascade, stream, exchange) if of else stream for stream, exchange, of in read]
+        self._refuse_unless_numbers(self.logits)
+        self.escalated = ()
+
+    def _refuse_unless_numbers(self, logits: Sequence[float]) -> None:
         expected = len(self.token_ids)
         if len(logits) != expected:
             raise ScoringError(
@@ -71,16 +97,15 @@ class Batch:
             )
         if any(isnan(logit) for logit in logits):
             raise ScoringError(f"scorer: expected logits, got NaN in a batch of view {self.view!r}")
-        self.logits = logits
 
-    def decide(self) -> None:
-        """Let the scores count, in order."""
+    def decide(self, suspicion: float) -> None:
+        """Let the scores count, in order, each with what the prompt adds."""
         logits = iter(self.logits or ())
         for item in self.items:
             if item is None:
                 self.debounce.close()
             else:
-                self.debounce.read(next(logits), item)
+                self.debounce.read(next(logits) + suspicion, item)
 
     @property
     def cleared(self) -> int | None:
@@ -96,13 +121,15 @@ class Make(NamedTuple):
     views: Views
     tokenizer: Tokenizer
     debounce: Callable[[], Debounce[LaneToken]]
+    escalation: Callable[[], Escalation]
 
 
 class TextLane:
     """The answer itself."""
 
-    def __init__(self, debounce: Debounce[LaneToken]) -> None:
+    def __init__(self, debounce: Debounce[LaneToken], escalation: Escalation) -> None:
         self._debounce = debounce
+        self.escalation = escalation
         self._items: list[LaneToken | None] = []
         self._ends: deque[int] = deque()
         self._first_index = 0
@@ -125,7 +152,7 @@ class TextLane:
     def batch(self, *, final: bool) -> Batch:
         """Everything committed since the last batch."""
         items, self._items = self._items, []
-        return Batch(None, [*items, None] if final else items, self._cleared, self._debounce)
+        return Batch(None, [*items, None] if final else items, self._cleared, self._debounce, self.escalation)
 
     def forget(self, released: int) -> None:
         """Drop what is known of tokens whose text has left."""
@@ -167,6 +194,7 @@ class ViewLane:
         """Where the text that the view reads starts, in the text of the lane above."""
         self._committer = Committer(make.tokenizer)
         self.debounce = make.debounce()
+        self.escalation = make.escalation()
         self._items: list[LaneToken | None] = []
         self._decoded_starts: list[int] = []
         self._sources: list[int] = []
@@ -216,7 +244,7 @@ class ViewLane:
     def batch(self) -> Batch:
         """Everything decoded and committed since the last batch."""
         items, self._items = self._items, []
-        return Batch(self.path, items, self.pending_start, self.debounce)
+        return Batch(self.path, items, self.pending_start, self.debounce, self.escalation)
 
     def _take(self, pieces: list[Decoded]) -> None:
         for piece in pieces:

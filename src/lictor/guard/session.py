@@ -19,6 +19,8 @@ from lictor.types import (
     UNREADABLE,
     Conversation,
     Decision,
+    ExchangeScorer,
+    ExchangeSession,
     GuardEvent,
     InputScorer,
     Policy,
@@ -46,19 +48,20 @@ class GuardSession:
         stream_scorer: StreamScorer | None,
         policy: Policy,
         *,
+        exchange_scorer: ExchangeScorer | None = None,
         views: Views,
         version: str = "",
     ) -> None:
         self._prompt = prompt
         self._input_scorer = input_scorer
-        self._stream_scorer = stream_scorer
         self._policy = policy
         self._views = views
         self._version = version
         self._screened: Decision | None = None
         self._crashed: Decision | None = None
         self._has_answer = self._is_finished = False
-        self._sessions: dict[str | None, ScoringSession] = {}
+        self._stream_scorer = stream_scorer
+        self._readers = Readers(prompt, stream_scorer, exchange_scorer) if stream_scorer else None
         self._requests: deque[ScoreRequest] = deque()
         self._stream = (
             StreamGuard(stream_scorer.tokenizer, policy, views=views, version=version) if stream_scorer else None
@@ -91,7 +94,7 @@ class GuardSession:
         streamed = self._stream.decision
         if streamed.action != "allow" or _margin(streamed) >= _margin(screened):
             return streamed
-        return screened
+        return replace(screened, escalated=streamed.escalated)
 
     def push(self, text: str) -> list[GuardEvent]:
         """Take the next chunk of the answer; `settle` then scores what it asks.
@@ -134,22 +137,20 @@ class GuardSession:
             if self._screened.action == "block":
                 return [Refused(self._screened)]
         events: list[GuardEvent] = []
-        if self._stream and self._stream_scorer and self._crashed is None:
+        if self._stream and self._readers and self._crashed is None:
             with self._crashing("output"):
                 while self._requests:
-                    events += self._score(self._stream, self._stream_scorer, self._requests.popleft())
+                    events += self._score(self._stream, self._readers, self._requests.popleft())
         return events
 
     async def asettle(self) -> list[GuardEvent]:
         """`settle` in a thread, if there is anything to score."""
         return await asyncio.to_thread(self.settle) if self.waiting else []
 
-    def _score(self, stream: StreamGuard, scorer: StreamScorer, request: ScoreRequest) -> list[GuardEvent]:
+    def _score(self, stream: StreamGuard, readers: "Readers", request: ScoreRequest) -> list[GuardEvent]:
         try:
-            if request.view not in self._sessions:
-                self._sessions[request.view] = scorer.open(self._prompt)
-            logits = self._sessions[request.view].score(request.token_ids)
-            return self._sort(stream.scored(request.view, logits))
+            logits = readers.session(request).score(request.token_ids)
+            return self._sort(stream.scored(request.view, logits, request.scorer))
         except (ScoringError, MemoryError) as error:
             return self._sort(stream.failed(_reason(error)))
 
@@ -157,6 +158,8 @@ class GuardSession:
         events: list[GuardEvent] = []
         for step in steps:
             match step:
+                case ScoreRequest(scorer="exchange"):
+                    self._requests.appendleft(step)
                 case ScoreRequest():
                     self._requests.append(step)
                 case _:
@@ -217,6 +220,35 @@ class GuardSession:
 def _last_user_turn(prompt: Conversation) -> Conversation:
     """Its last user turn; empty where it has none."""
     return tuple(message for message in prompt if message.role == "user")[-1:]
+
+
+class Readers:
+    """The scoring sessions of one answer, of each scorer one for each view, opened when they are first needed."""
+
+    def __init__(self, prompt: Conversation, stream: StreamScorer, exchange: ExchangeScorer | None) -> None:
+        self._prompt = prompt
+        self._stream, self._exchange = stream, exchange
+        self._sessions: dict[str | None, ScoringSession] = {}
+        self._escalated: dict[str | None, ExchangeSession] = {}
+
+    def session(self, request: ScoreRequest) -> ScoringSession:
+        """The session that answers a request; it has read what comes before.
+
+        Raises:
+            ScoringError: A scorer failed, or is not there.
+        """
+        view = request.view
+        if request.scorer == "stream":
+            if view not in self._sessions:
+                self._sessions[view] = self._stream.open(self._prompt)
+            return self._sessions[view]
+        if self._exchange is None:
+            raise ScoringError("the policy escalates answers, and there is no exchange scorer")
+        if view not in self._escalated:
+            self._escalated[view] = self._exchange.open(self._prompt)
+        if request.said:
+            self._escalated[view].catch_up(request.said)
+        return self._escalated[view]
 
 
 def readings(prompt: Conversation, views: Views) -> Iterator[tuple[str | None, Conversation]]:

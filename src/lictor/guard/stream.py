@@ -13,15 +13,16 @@ where it halts, depends on the text and the scores alone.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lictor.errors import UsageError
-from lictor.guard.cascade import suspicion
+from lictor.guard.cascade import Escalation, suspicion
 from lictor.guard.debounce import Debounce
 from lictor.guard.lanes import Batch, LaneToken, Make, TextLane, ViewLane
 from lictor.guard.legible import Legibility, Together
 from lictor.guard.tokens import SEGMENT_CHARS, Committer, Segment
 from lictor.guard.views import VIEWS, Views
-from lictor.types import UNREADABLE, Action, Decision, Halted, Policy, Released, ScoreRequest, Tokenizer
+from lictor.types import UNREADABLE, Action, Decision, Halted, Policy, Released, ScoreRequest, ScorerName, Tokenizer
 
 StreamStep = Released | Halted | ScoreRequest
 
@@ -49,11 +50,19 @@ class _Round:
         return (text.limit or 0) - min(bounds, default=text.limit or 0)
 
 
+class _Asked(NamedTuple):
+    """A ScoreRequest that was made."""
+
+    batch: Batch
+    scorer: ScorerName
+
+
 class StreamGuard:
     """The state of one guarded answer.
 
     Drive it with `push` for each chunk and `finish` at the end. Answer every ScoreRequest, oldest first, with `scored`,
-    at once or later; report a scorer that failed with `failed`. After a `Halted` nothing more is taken.
+    at once or later; one to the exchange scorer comes before all others. Report a scorer that failed with `failed`.
+    After a `Halted` nothing more is taken.
 
     A trailing run shorter than the debounce halts too, at the end of the answer and at the end of a disguise: nothing
     can follow that would clear it.
@@ -77,15 +86,17 @@ class StreamGuard:
         self._committer = Committer(tokenizer)
         self._held: deque[Segment] = deque()
         self._released = 0
-        self._text = TextLane(self._debounce())
-        self._views = [ViewLane(name, Make(views, tokenizer, self._debounce)) for name in views]
+        self._text = TextLane(self._debounce(), self._escalation())
+        make = Make(views, tokenizer, self._debounce, self._escalation)
+        self._views = [ViewLane(name, make) for name in views]
         self._rounds: deque[_Round] = deque()
-        self._outstanding: deque[Batch] = deque()
+        self._outstanding: deque[_Asked] = deque()
         self._is_finished = False
         self._legibility = Legibility() if policy.unreadable == "block" else None
         self._is_bypassed = self._is_uncheckable = False
         self._decision: Decision | None = None
         self._suspicion = 0.0
+        self._escalates_at_once = self._is_escalated = False
         self._has_scores = False
 
     @property
@@ -147,23 +158,29 @@ class StreamGuard:
         if self._has_scores:
             raise UsageError("StreamGuard.after_prompt: a logit of the answer was taken before; call it first")
         self._suspicion = suspicion(self._policy, prompt_score)
+        cascade = self._policy.cascade
+        self._escalates_at_once = cascade is not None and prompt_score >= cascade.prompt_escalation
 
-    def scored(self, view: str | None, logits: Sequence[float]) -> list[StreamStep]:
-        """Take the logits of the oldest unanswered ScoreRequest.
+    def scored(self, view: str | None, logits: Sequence[float], scorer: ScorerName = "stream") -> list[StreamStep]:
+        """Take the logits of the next unanswered ScoreRequest.
 
         Raises:
-            UsageError: None is unanswered, or the oldest one is of another view.
+            UsageError: None is unanswered, or the next one is of another view or scorer.
             ScoringError: Not one number per token; call `failed`.
         """
         if not self._outstanding:
             raise UsageError(f"StreamGuard.scored({view!r}): no ScoreRequest is unanswered")
-        oldest = self._outstanding[0]
-        if oldest.view != view:
-            raise UsageError(f"StreamGuard.scored: expected the logits of view {oldest.view!r}, got {view!r}")
+        batch, asked = self._outstanding[0]
+        if (batch.view, asked) != (view, scorer):
+            raise UsageError(
+                f"StreamGuard.scored: expected the {asked} scorer's logits of view {batch.view!r}, "
+                f"got the {scorer} scorer's of {view!r}"
+            )
         self._has_scores = True
-        oldest.answer([logit + self._suspicion for logit in logits])
+        further = self._take(batch, logits, scorer)
         self._outstanding.popleft()
-        return self._settle()
+        self._outstanding.extendleft(_Asked(batch, request.scorer) for request in further)
+        return [*further, *self._settle()]
 
     def failed(self, reason: str) -> list[StreamStep]:
         """Scoring failed, of the type `reason`: halt, or let all pass unscored where the policy says so.
@@ -175,11 +192,25 @@ class StreamGuard:
             raise UsageError(f"StreamGuard.failed({reason!r}): the answer was decided before")
         return self._fail(reason, max(lane.debounce.peak for lane in [self._text, *self._awake()]))
 
+    def _take(self, batch: Batch, logits: Sequence[float], scorer: ScorerName) -> list[ScoreRequest]:
+        if scorer == "exchange":
+            assert self._policy.cascade is not None, "only a cascade asks the exchange scorer"  # noqa: S101
+            batch.answer_in_context(self._policy.cascade, logits)
+            return []
+        if not batch.answer(logits, at_once=self._escalates_at_once):
+            return []
+        self._is_escalated = True
+        said = batch.escalation.hand_over(len(batch.token_ids))
+        return [ScoreRequest(batch.view, batch.token_ids, scorer="exchange", said=said)]
+
     def _awake(self) -> list[ViewLane]:
         return [lane for view in self._views for lane in view.awake()]
 
     def _debounce(self) -> Debounce[LaneToken]:
         return Debounce(self._policy.output_threshold, self._policy.debounce)
+
+    def _escalation(self) -> Escalation:
+        return Escalation(self._policy.cascade)
 
     def _refuse_after_end(self, call: str) -> None:
         if self._is_finished or self.ended:
@@ -211,7 +242,7 @@ class StreamGuard:
         error = "too_many_views" if self._is_uncheckable else None
         self._rounds.append(_Round(batches, is_final, error, self._judge(lanes, batches)))
         asked = [batch for batch in batches if batch.token_ids]
-        self._outstanding += asked
+        self._outstanding += [_Asked(batch, "stream") for batch in asked]
         return [ScoreRequest(batch.view, batch.token_ids, batch.ends) for batch in asked]
 
     def _judge(self, lanes: list[ViewLane], batches: list[Batch]) -> int | None:
@@ -230,7 +261,7 @@ class StreamGuard:
 
     def _decide(self, ended: _Round) -> list[StreamStep]:
         for batch in ended.batches:
-            batch.decide()
+            batch.decide(self._suspicion)
         bounds = [ended.unreadable, *(batch.cleared for batch in ended.batches)]
         cleared = min(bound for bound in bounds if bound is not None)
         halts = any(batch.debounce.halted for batch in ended.batches)
@@ -292,7 +323,8 @@ class StreamGuard:
         return [Released(text)] if text else []
 
     def _verdict(self, action: Action, score: float) -> Decision:
-        return Decision(action, None, None, score, self._policy.output_threshold, guard_version=self._version)
+        threshold, escalated = self._policy.output_threshold, self._is_escalated
+        return Decision(action, None, None, score, threshold, escalated=escalated, guard_version=self._version)
 
 
 def hold_back_limit(policy: Policy, *, token_chars: int = SEGMENT_CHARS, views: Views = VIEWS) -> int:

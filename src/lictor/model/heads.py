@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lictor.model.backbone import Backbone, Layers
 
-HeadKind = Literal["input", "stream"]
+HeadKind = Literal["input", "stream", "exchange"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Objective(nn.Module):
             if not self.training:
                 return self._scores(final, mask)
             labels = torch.tensor([e.label for e in batch], device=final.device)
-            if self.kind == "input":
+            if self.kind != "stream":
                 return readout_loss(self._last(final, mask), labels, self._config.label_smoothing)
             loss = stream_loss(self._config.loss, self.head.read(final), labels, _answer(mask), progress=progress)
             return loss + self._next_token_term(final, mask, batch, number)
@@ -99,7 +99,7 @@ class Objective(nn.Module):
         return self.head.read(final[torch.arange(len(final)), mask.sum(-1) - 1])
 
     def _scores(self, final: Tensor, mask: Tensor) -> Tensor:
-        if self.kind == "input":
+        if self.kind != "stream":
             return self._last(final, mask)
         answer = _answer(mask)
         logits = sliding_mean(self.head.read(final), answer, inference_window(self._config.loss))

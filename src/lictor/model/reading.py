@@ -3,9 +3,9 @@
 In: hidden states of new tokens, one row an answer. Out: hidden states after the layers; the states take the new
 tokens in and drop what no later token looks at. Knows no head, text or threshold.
 
-A token attends to the answer's first token and to the `REACH` tokens up to itself, so that a token costs the same, and
-an answer holds the same memory, however long the answer grows. The first is kept since attention rests on it (Xiao et
-al., arXiv 2309.17453).
+A token attends to the `sink` tokens that a reading begins with and to the `REACH` tokens up to itself, so that a token
+costs the same, and an answer holds the same memory, however long the answer grows. Of an answer alone the first token
+is kept since attention rests on it (Xiao et al., arXiv 2309.17453); of one in its conversation, all of that.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from transformers import DynamicCache
 from lictor.model.backbone import Layers
 
 REACH = 256
-"""Tokens a token attends to, itself included and an answer's first not; answers in training are shorter."""
+"""Tokens a token attends to, itself included and the sink not; answers in training are shorter."""
 
 
 @dataclass(slots=True)
@@ -29,30 +29,38 @@ class Kept:
     layers: list[tuple[Tensor, Tensor]] = field(default_factory=list[tuple[Tensor, Tensor]])
     seen: int = 0
     """Tokens read so far."""
+    sink: int = 1
+    """Tokens at the beginning that every later one looks at."""
 
     @property
     def places(self) -> list[int]:
-        """Places in the answer of the tokens kept."""
-        return list(range(self.seen)) if self.seen <= REACH else [0, *range(self.seen - REACH + 1, self.seen)]
+        """Places in the reading of the tokens kept."""
+        near = range(max(0, self.seen - REACH + 1), self.seen)
+        return [*range(min(self.sink, near.start)), *near]
 
 
-def read_on(layers: Layers, hidden: Tensor, kept: Sequence[Kept], counts: Sequence[int]) -> Tensor:
+def read_on(layers: Layers, hidden: Tensor, kept: Sequence[Kept], counts: Sequence[int], *, forked: int = 0) -> Tensor:
     """Hidden states after `layers`, every row reading on from what it kept; shapes (batch, new, hidden).
 
-    Row r holds `counts[r]` new tokens, at least one, padded on the right.
+    Row r holds `counts[r]` new tokens, at least one, padded on the right. The last `forked` of these are read on a
+    fork: nothing of them is kept, and what comes next is read as though they had not been.
     """
     old = _padded([row.places for row in kept], left=True)
     new = _padded([list(range(row.seen, row.seen + count)) for row, count in zip(kept, counts, strict=True)])
     cache = DynamicCache()
     for layer in range(layers.depth if old.shape[1] else 0):
         cache.update(*_joined(kept, layer, old.shape[1]), layer)
-    mask = _mask(torch.cat([old, new], 1), new).to(hidden.dtype)
+    sinks = torch.tensor([row.sink for row in kept])
+    mask = _mask(torch.cat([old, new], 1), new, sinks).to(hidden.dtype)
     out = layers(hidden, mask.to(hidden.device), cache, new.clamp(min=0).to(hidden.device))
     for row, (state, count) in enumerate(zip(kept, counts, strict=True)):
         first = old.shape[1] - len(state.places)
-        part = slice(first, old.shape[1] + count)
-        state.seen += count
-        state.layers = [_trimmed(*_row(cache, layer, row, part)) for layer in range(layers.depth)]
+        part = slice(first, old.shape[1] + count - forked)
+        places = [*state.places, *range(state.seen, state.seen + count - forked)]
+        state.seen += count - forked
+        later = set(state.places)
+        pick = [at for at, place in enumerate(places) if place in later]
+        state.layers = [_trimmed(*_row(cache, layer, row, part), pick) for layer in range(layers.depth)]
     return out
 
 
@@ -64,10 +72,10 @@ def _padded(rows: Sequence[Sequence[int]], *, left: bool = False) -> Tensor:
     return torch.tensor(joined, dtype=torch.long).reshape(len(rows), longest)
 
 
-def _mask(keys: Tensor, queries: Tensor) -> Tensor:
+def _mask(keys: Tensor, queries: Tensor, sinks: Tensor) -> Tensor:
     """What is added to attention scores, (batch, 1, queries, keys): 0 where a token looks, else the lowest number."""
     key, query = keys[:, None, None, :], queries[:, None, :, None]
-    is_near = (key > query - REACH) | (key == 0)
+    is_near = (key > query - REACH) | (key < sinks[:, None, None, None])
     is_seen = (key >= 0) & (key <= query) & is_near
     is_seen |= (query < 0) & (key == 0)  # padding must look somewhere
     return torch.where(is_seen, 0.0, torch.finfo(torch.bfloat16).min)
@@ -92,9 +100,8 @@ def _row(cache: DynamicCache, layer: int, row: int, part: slice) -> tuple[Tensor
     return held.keys[row : row + 1, :, part], held.values[row : row + 1, :, part]
 
 
-def _trimmed(keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies of the first token and the last `REACH - 1`, so that the tensors they came from are freed."""
-    if keys.shape[2] <= REACH:
+def _trimmed(keys: Tensor, values: Tensor, pick: list[int]) -> tuple[Tensor, Tensor]:
+    """Copies of the tokens at `pick`, so that the tensors they came from are freed."""
+    if keys.shape[2] == len(pick):
         return keys.clone(), values.clone()
-    pick = [0, *range(keys.shape[2] - REACH + 1, keys.shape[2])]
     return keys[:, :, pick], values[:, :, pick]

@@ -6,6 +6,7 @@ probes is `types.StreamScorer` itself, since a session is fed token by token and
 """
 
 from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -166,6 +167,30 @@ PASS_TOKENS = 512
 BATCH_SESSIONS = 16
 
 
+@runtime_checkable
+class Together(ScoringSession, Protocol):
+    """A session that can be read in one pass with others of its family."""
+
+    @property
+    def family(self) -> tuple[int, int]:
+        """Equal for sessions that go together."""
+        ...
+
+    @property
+    def seen(self) -> int:
+        """Tokens read so far."""
+        ...
+
+    def fits(self, count: int) -> bool:
+        """Whether `count` more tokens can be scored."""
+        ...
+
+    @staticmethod
+    def score_together(sessions: Sequence[Any], token_ids: Sequence[Sequence[int]]) -> list[Sequence[float]]:
+        """`score` of several sessions of one family, each of which its tokens fit."""
+        ...
+
+
 def score_batch(
     sessions: Sequence[ScoringSession], token_ids: Sequence[Sequence[int]]
 ) -> list[Sequence[float] | Exception]:
@@ -176,7 +201,7 @@ def score_batch(
     found: dict[int, Sequence[float] | Exception] = {}
     groups: dict[tuple[int, ...], list[int]] = {}
     for at, (session, ids) in enumerate(zip(sessions, token_ids, strict=True)):
-        if isinstance(session, AnswerSession) and session.fits(len(ids)) and len(ids) <= PASS_TOKENS:
+        if isinstance(session, Together) and session.fits(len(ids)) and len(ids) <= PASS_TOKENS:
             alike = *session.family, min(session.seen, REACH).bit_length(), len(ids).bit_length()
             groups.setdefault(alike, []).append(at)
         else:
@@ -184,7 +209,7 @@ def score_batch(
     for group in groups.values():
         for start in range(0, len(group), BATCH_SESSIONS):
             batch = group[start : start + BATCH_SESSIONS]
-            alike = [session for at in batch if isinstance(session := sessions[at], AnswerSession)]
+            alike = [session for at in batch if isinstance(session := sessions[at], Together)]
             logits = _score_alike(alike, [token_ids[at] for at in batch])
             found |= zip(batch, logits, strict=True)
     return [found[at] for at in range(len(sessions))]
@@ -197,15 +222,13 @@ def _attempt(session: ScoringSession, token_ids: Sequence[int]) -> Sequence[floa
         return error
 
 
-def _score_alike(
-    sessions: list[AnswerSession], token_ids: Sequence[Sequence[int]]
-) -> Sequence[Sequence[float] | Exception]:
+def _score_alike(sessions: list[Together], token_ids: Sequence[Sequence[int]]) -> Sequence[Sequence[float] | Exception]:
     if len(sessions) == 1:
         return [_attempt(sessions[0], token_ids[0])]
     try:
-        return AnswerSession.score_together(sessions, token_ids)
+        return sessions[0].score_together(sessions, token_ids)
     except RuntimeError as error:
-        return [ScoringError(f"the stream scorer failed: {error}")] * len(sessions)
+        return [ScoringError(f"the scorer of answers failed: {error}")] * len(sessions)
 
 
 def answer_ids(backbone: Backbone, token_ids: Sequence[int]) -> list[int]:

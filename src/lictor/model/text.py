@@ -41,16 +41,22 @@ def input_ids(conversation: Conversation, tokenizer: PreTrainedTokenizerFast, li
         ScoringError: Over `limit` tokens: a typed block, since what is not read must not pass.
     """
     before, after = input_template()
-    text = before + dialog_text(conversation) + after
-    # A token holds 32 characters at most in practice; this spares tokenising what cannot fit.
-    if len(text) <= limit * 32:
-        ids = tokenizer.encode(replace_surrogates(text), add_special_tokens=False)
-        if len(ids) <= limit:
-            return ids
-    raise ScoringError(
-        f"the conversation is over {limit} tokens, the most the input scorer reads; shorten it",
-        reason="conversation_too_long",
-    )
+    return _within(before + dialog_text(conversation) + after, tokenizer, limit, "input")
+
+
+def opening_ids(conversation: Conversation, tokenizer: PreTrainedTokenizerFast, limit: int) -> list[int]:
+    """Token ids of the task template up to where the answer to `conversation` begins.
+
+    Raises:
+        ScoringError: As `input_ids`.
+    """
+    before, _ = input_template()
+    return _within(f"{before}{dialog_text(conversation)}\nassistant:", tokenizer, limit, "exchange")
+
+
+def closing_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Token ids of what the task template asks after the dialog."""
+    return tokenizer.encode(input_template()[1], add_special_tokens=False)
 
 
 def replace_surrogates(text: str) -> str:
@@ -68,6 +74,18 @@ class SegmentTokenizer:
         """Tokens of `segment`; a token that ends inside a character ends where the character does."""
         found = self._backend.encode(segment, add_special_tokens=False)
         return [Token(i, end) for i, (_, end) in zip(found.ids, found.offsets, strict=True)]
+
+
+def _within(text: str, tokenizer: PreTrainedTokenizerFast, limit: int, scorer: str) -> list[int]:
+    # A token holds 32 characters at most in practice; this spares tokenising what cannot fit.
+    if len(text) <= limit * 32:
+        ids = tokenizer.encode(replace_surrogates(text), add_special_tokens=False)
+        if len(ids) <= limit:
+            return ids
+    raise ScoringError(
+        f"the conversation is over {limit} tokens, the most the {scorer} scorer reads; shorten it",
+        reason="conversation_too_long",
+    )
 
 
 def _escape(text: str) -> str:

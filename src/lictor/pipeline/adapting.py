@@ -43,6 +43,7 @@ from lictor.pipeline.sequences import labelled, within_budget
 from lictor.pipeline.stages import (
     TRACES,
     Inputs,
+    head_kinds,
     policy_template,
     read_inputs,
     scorers_of,
@@ -125,10 +126,12 @@ def adapt(project: Project, cases: Sequence[Case], out: Path, progress: Progress
     taught, measured = _proliferate(examples, project)
     old = _old(project, examples)
     scorers = scorers_of(project, old.heads)
-    in_use = Guard(scorers.prompt, scorers.answer, read_policy(project.guard / "policy.json"))
+    policy = read_policy(project.guard / "policy.json")
+    in_use = Guard(scorers.prompt, scorers.answer, policy, exchange_scorer=scorers.exchange)
     heads = _train(scorers.backbone, inputs, [*examples, *taught], old, progress)
     scorers = scorers_of(project, heads)
-    now = Guard(scorers.prompt, scorers.answer, policy_template(project))
+    template = replace(policy_template(project), cascade=policy.cascade)
+    now = Guard(scorers.prompt, scorers.answer, template, exchange_scorer=scorers.exchange)
     fitted = _refit(inputs, old.data, now, in_use.policy, progress)
     now.policy = fitted.fit.policy
     direct, variants = (_outcomes(found, inputs, (in_use, now)) for found in (examples, measured))
@@ -153,7 +156,7 @@ def _old(project: Project, examples: Sequence[Example]) -> _Old:
     return _Old(
         folders["data"],
         folders["traces"] / TRACES,
-        {"input": folders["input"], "stream": folders["stream"]},
+        {kind: folders[kind] for kind in head_kinds(project)},
         version,
         project.runs,
         fingerprint(["adapt", version, sorted(example.id for example in examples)]),
@@ -305,17 +308,16 @@ def _refit(inputs: Inputs, data: Path, now: Guard, in_use: Policy, progress: Pro
         progress("calibration: scoring", at, 2, float("nan"))
         traces.append(trace_all(now, items[split]))
     line = TypeAdapter(Line).validate_python(in_use.fitted_on["path"])
-    return _Fitted(
-        refit(
-            line,
-            *traces,
-            budget_fpr=section.budget_fpr,
-            policy_template=now.policy,
-            confidence=section.confidence,
-            promise=section.promise,
-        ),
-        traces[1],
+    fitted = refit(
+        line,
+        *traces,
+        budget_fpr=section.budget_fpr,
+        policy_template=now.policy,
+        confidence=section.confidence,
+        promise=section.promise,
     )
+    cascade = {name: value for name, value in in_use.fitted_on.items() if name == "cascade"}
+    return _Fitted(replace(fitted, policy=replace(fitted.policy, fitted_on=asdict(fitted.report) | cascade)), traces[1])
 
 
 def _stopped(traces: Sequence[Trace], policy: Policy) -> dict[str, bool]:
@@ -337,7 +339,7 @@ def _write_guard(inputs: Inputs, old: _Old, heads: Mapping[HeadKind, Path], fitt
         heads={kind: folder / HEAD for kind, folder in heads.items()},
         policy=fitted.policy,
         constitution_text=inputs.constitution_text,
-        card=guard_card(inputs.constitution, asdict(fitted.report), manifests),
+        card=guard_card(inputs.constitution, fitted.policy.fitted_on, manifests),
         key=old.key,
         namer=named_rules(old.data, inputs.constitution),
         parents={"guard": old.guard, **{kind: manifest.fingerprint for kind, manifest in manifests.items()}},

@@ -4,6 +4,7 @@ In: a project, its examples, the name of a baseline. Out: a guard. Knows no atta
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lictor.augment import PlanConfig, augment
 from lictor.calibration.thresholds import fit
@@ -44,7 +45,7 @@ def baseline_guard(name: str, project: Project, examples: Sequence[Example], pol
         ModelNotFoundError: The encoder or the judge is not on this machine.
         CalibrationError: No threshold fits the budget.
     """
-    inputs = read_inputs(project)
+    inputs, policy = read_inputs(project), replace(policy, cascade=None)
     kind, _, reference = name.partition(":")
     train = [e for e in examples if e.split == "train"]
     match kind:
@@ -59,7 +60,7 @@ def baseline_guard(name: str, project: Project, examples: Sequence[Example], pol
             model = CachedModel(load_chat_model(reference), CompletionStore(cache_dir() / "completions.sqlite"))
             made = Guard(PromptedJudge(model, inputs.constitution), None, policy)
         case _:
-            raise UsageError(f"baseline {name!r}: expected keywords, bag_of_words, embeddings or judge:MODEL")
+            raise UsageError(f"baseline {name!r}: expected keywords, bag_of_words, embeddings, judge:MODEL or a part")
     return fitted(made, project, inputs, examples)
 
 

@@ -49,7 +49,7 @@ On conversations that chose nothing:
 |---|---|---|---|
 {caught}
 
-## What it was trained on
+{_escalation(report["cascade"]) if report.get("cascade") else ""}## What it was trained on
 
 {trained}
 
@@ -72,6 +72,26 @@ def _unread(rate: Mapping[str, Any] | None) -> str:
     if rate is None or not rate["hits"]:
         return ""
     return f" Not counted: {rate['hits']} of {rate['n']} that nothing here can read, which the policy has blocked."
+
+
+def _escalation(report: Mapping[str, Any]) -> str:
+    cascade = report["cascade"]
+    if cascade is None:
+        return """## How it reads answers
+
+An exchange scorer was trained, and on validation answers added nothing to the stream scorer: it is not used.
+
+"""
+    return f"""## How it reads answers
+
+The stream scorer reads every answer. Where the prompt scores {cascade["prompt_escalation"]:.2f} or more, or from an
+answer token of {cascade["answer_escalation"]:.2f} or more on, the exchange scorer reads it in its conversation too,
+and weighs {cascade["weight"]:g} in the score. On the validation answers that chose this,
+{report["benign_escalated"]:.1%} of the benign ({report["n_benign"]:,}) and {report["restricted_escalated"]:.1%} of
+the restricted ones ({report["n_restricted"]:,}) were escalated, and benign ones cost {report["compute"]:.2f} times the
+tokens that the stream scorer reads.
+
+"""
 
 
 _OVER = {"mean": "sources weighing equally", "every_source": "in every source, the worst of which counts"}

@@ -107,6 +107,8 @@ class TrainingSection(Section):
     processes: int = Field(default=1, ge=1)
     accelerate: Path | None = None
     """An accelerate configuration that says how many processes train, and where; `processes` then says nothing."""
+    exchange: bool = False
+    """Whether to train an exchange scorer, which reads in their conversation the answers that look suspicious."""
 
     @property
     def frozen(self) -> int:
@@ -118,7 +120,7 @@ class TrainingSection(Section):
         """What decides the weights; settings younger than the first guards only where they are not at their default."""
         fields = type(self).model_fields
         at_default = {name for name in _LATER if getattr(self, name) == fields[name].default}
-        return self.model_dump(exclude={"processes", "accelerate"} | at_default)
+        return self.model_dump(exclude={"processes", "accelerate", "exchange"} | at_default)
 
 
 _LATER = ("tune", "lora_rank", "accumulate", "patience")
@@ -130,6 +132,8 @@ class PolicySection(Section):
     budget_fpr: Share = 0.02
     confidence: Share = 0.95
     promise: Promise = "mean"
+    compute: float = Field(default=1.5, ge=1)
+    """Most tokens read for benign answers where an exchange scorer reads some too, over those that are read without."""
     stride: int = Field(default=16, ge=1)
     warmup: tuple[int, ...] = (1, 8)
     hold_back: int = Field(default=16, ge=0)

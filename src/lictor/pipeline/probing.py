@@ -34,8 +34,10 @@ from lictor.pipeline.data import named_rules
 from lictor.pipeline.heads import HEAD
 from lictor.pipeline.stages import (
     Inputs,
+    head_kinds,
     make_policy,
     make_traces,
+    policy_settings,
     read_inputs,
     stands,
     trace_settings,
@@ -110,16 +112,17 @@ def _make(project: Project, made: _Made, progress: Progress) -> list[StageReport
     sizes = made.settings.budget_tokens, made.settings.memory_bytes
     key = fingerprint(["probe", *learnt_from, *sizes, asdict(made.settings.training)])
     probe = make_stage(reports, project, "probe", key, lambda f, k: _train(made, Out(f, k), progress))
-    key = fingerprint(["probe-traces", key, key_of(made.folders["input"]), *trace_settings(project)])
-    files: dict[HeadKind, Path] = {"input": made.folders["input"] / HEAD, "stream": probe / WEIGHTS}
+    heads: dict[HeadKind, Path] = {kind: made.folders[kind] for kind in head_kinds(project) if kind != "stream"}
+    key = fingerprint(["probe-traces", key, *map(key_of, heads.values()), *trace_settings(project)])
+    files: dict[HeadKind, Path] = {**{kind: folder / HEAD for kind, folder in heads.items()}, "stream": probe / WEIGHTS}
     traces = make_stage(reports, project, "traces", key, lambda f, k: _trace(made, files, Out(f, k), progress))
-    key = fingerprint(["policy", key, project.config.policy.model_dump()])
+    key = fingerprint(["policy", key, policy_settings(project)])
     policy = make_stage(reports, project, "policy", key, lambda f, k: make_policy(project, traces, Out(f, k)))
     started = time.monotonic()
     key = fingerprint(["guard", key_of(policy), made.inputs.constitution_text, input_template()])
     is_new = not is_made(probe_folder(project), key)
     if is_new:
-        _save(made, files, policy, probe, key)
+        _save(made, files, policy, {**heads, "probe": probe}, key)
     reports.append(StageReport("guard", probe_folder(project), is_new, time.monotonic() - started))
     return reports
 
@@ -186,7 +189,7 @@ def within(budget_tokens: int, *pools: Sequence[Answered]) -> list[Answered]:
 
 
 def _trace(made: _Made, files: Mapping[HeadKind, Path], out: Out, progress: Progress) -> Manifest:
-    parents = {"input": key_of(made.folders["input"]), "probe": key_of(files["stream"].parent)}
+    parents = {"probe" if kind == "stream" else kind: key_of(file.parent) for kind, file in files.items()}
     scorers = load_probed(*_backbone(made.inputs.project, files), window=inference_window(LOSS), probe=made.about)
     return make_traces(made.inputs, made.folders["data"], scorers, out, progress, parents=parents)
 
@@ -196,10 +199,9 @@ def _backbone(project: Project, files: Mapping[HeadKind, Path]) -> tuple[str, Cu
     return training.backbone, cut_of(project), files, precision_of(project)
 
 
-def _save(made: _Made, files: Mapping[HeadKind, Path], policy: Path, probe: Path, key: str) -> None:
+def _save(made: _Made, files: Mapping[HeadKind, Path], policy: Path, learnt: Mapping[str, Path], key: str) -> None:
     project, inputs = made.inputs.project, made.inputs
     reference, cut, heads, precision = _backbone(project, files)
-    scorers = {"input": read_manifest(made.folders["input"]), "probe": read_manifest(probe)}
     save_guard(
         probe_folder(project),
         reference=reference,
@@ -209,9 +211,11 @@ def _save(made: _Made, files: Mapping[HeadKind, Path], policy: Path, probe: Path
         heads=heads,
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,
-        card=guard_card(inputs.constitution, read_manifest(policy).notes, scorers),
+        card=guard_card(
+            inputs.constitution, read_manifest(policy).notes, {k: read_manifest(f) for k, f in learnt.items()}
+        ),
         key=key,
         namer=named_rules(made.folders["data"], inputs.constitution),
-        parents={"policy": key_of(policy), "input": key_of(made.folders["input"]), "probe": key_of(probe)},
+        parents={"policy": key_of(policy), **{kind: key_of(folder) for kind, folder in learnt.items()}},
         probe=made.about,
     )

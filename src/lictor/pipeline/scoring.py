@@ -34,7 +34,9 @@ def trace_all(guard: Guard, items: Sequence[Item]) -> list[Trace]:
         UsageError: A conversation has neither a user turn nor an answer.
     """
     never = replace(guard.policy, input_threshold=inf, output_threshold=inf, prompt_weight=0.0)
-    apart = Guard(guard.input_scorer, guard.stream_scorer, never, views=guard.views)
+    apart = Guard(
+        guard.input_scorer, guard.stream_scorer, never, exchange_scorer=guard.exchange_scorer, views=guard.views
+    )
     turns = [exchanges_of(item.conversation) for item in items]
     readings = iter(read_ahead(apart, [exchange for of in turns for exchange in of]))
     return [

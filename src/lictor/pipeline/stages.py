@@ -1,4 +1,4 @@
-"""`run`: data, two scorers, thresholds, guard; each kept under the fingerprint of what it depends on.
+"""`run`: data, two or three scorers, thresholds, guard; each kept under the fingerprint of what it depends on.
 
 In: a project folder. Out: `runs/<stage>-<fingerprint>/` and `guard/`. A stage whose fingerprint stands is not run
 again, so a second run does nothing and an edited rule redoes only what depends on it.
@@ -7,7 +7,7 @@ again, so a second run does nothing and an edited rule redoes only what depends 
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
@@ -26,6 +26,7 @@ from lictor.guard.views import VIEWS
 from lictor.llm.weights import locate
 from lictor.model.losses import inference_window
 from lictor.pipeline.card import guard_card
+from lictor.pipeline.cascading import CASCADE, fit_on, read_cascade
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import gather, keep_out, named_rules, split_and_join, with_finds
 from lictor.pipeline.heads import HEAD
@@ -33,7 +34,7 @@ from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
-from lictor.pipeline.standing import STAGES, Out, Progress, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.pipeline.training import augment_plan, cut_of, make_scorer, precision_of, training_settings
 from lictor.starter.folders import resolve
@@ -95,7 +96,7 @@ def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
     reports: list[StageReport] = []
     data = make_stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
-    for kind in ("input", "stream"):
+    for kind in head_kinds(project):
         key = fingerprint([kind, key_of(data), training_settings(project)])
         heads[kind] = make_stage(
             reports, project, kind, key, lambda f, k, kind=kind: make_scorer(project, data, kind, Out(f, k), progress)
@@ -104,7 +105,7 @@ def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
     traces = make_stage(
         reports, project, "traces", key, lambda f, k: _make_traces(inputs, data, heads, Out(f, k), progress)
     )
-    key = fingerprint(["policy", key, project.config.policy.model_dump()])
+    key = fingerprint(["policy", key, policy_settings(project)])
     policy = make_stage(reports, project, "policy", key, lambda f, k: make_policy(project, traces, Out(f, k)))
     started = time.monotonic()
     key = fingerprint(["guard", key_of(policy), inputs.constitution_text])
@@ -121,10 +122,11 @@ def plan(project: Project) -> list[StageReport]:
     data = project.runs / f"data-{_data_key(inputs)}"
     reports: list[StageReport] = []
     if not is_made(data, _data_key(inputs)):
-        return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in STAGES]
+        stages: list[StageName] = ["data", *head_kinds(project), "traces", "policy", "guard"]
+        return [StageReport(stage, project.runs, is_new=True, seconds=0.0) for stage in stages]
     reports.append(StageReport("data", data, is_new=False, seconds=0.0))
     keys: list[str] = []
-    for kind in ("input", "stream"):
+    for kind in head_kinds(project):
         keys.append(fingerprint([kind, key_of(data), training_settings(project)]))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not is_made(folder, keys[-1]), seconds=0.0))
@@ -133,7 +135,7 @@ def plan(project: Project) -> list[StageReport]:
         folder = project.runs / f"{stage}-{key}"
         is_new = any(r.is_new for r in reports) or not is_made(folder, key)
         reports.append(StageReport(stage, folder, is_new=is_new, seconds=0.0))
-        key = fingerprint(["policy", key, project.config.policy.model_dump()]) if stage == "traces" else key
+        key = fingerprint(["policy", key, policy_settings(project)]) if stage == "traces" else key
     key = fingerprint(["guard", key, inputs.constitution_text])
     return [*reports, StageReport("guard", project.guard, is_new=not is_made(project.guard, key), seconds=0.0)]
 
@@ -165,11 +167,22 @@ def _attack_folders(project: Project) -> list[Path]:
     return [project.folder / folder for folder in project.config.attacks]
 
 
+def head_kinds(project: Project) -> tuple[HeadKind, ...]:
+    """The scorers that the project trains."""
+    return ("input", "stream", "exchange") if project.config.training.exchange else ("input", "stream")
+
+
 def trace_settings(project: Project) -> list[object]:
     """What scores depend on beside the scorers, and which conversations are scored."""
     section = project.config.policy
-    settings: list[object] = [section.debounce, pools_key(project), list(VIEWS)]
-    return [*settings, "unreadable"] if section.unreadable == "block" else settings
+    unreadable = ["unreadable"] if section.unreadable == "block" else []
+    cascade = [section.compute] if project.config.training.exchange else []
+    return [section.debounce, pools_key(project), list(VIEWS), *unreadable, *cascade]
+
+
+def policy_settings(project: Project) -> dict[str, object]:
+    """What thresholds depend on beside the scores."""
+    return project.config.policy.model_dump(exclude={"compute"})
 
 
 def _make_data(inputs: Inputs, folder: Path, key: str, progress: Progress) -> Manifest:
@@ -214,7 +227,13 @@ def make_traces(
         inputs.buckets,
         augment_plan(project, per_example=1),
     )
-    guard = Guard(scorers.prompt, scorers.answer, Policy(0.0, 0.0, debounce=debounce, unreadable=unreadable))
+    fitted = None
+    if scorers.exchange:
+        progress("calibration: cascade", 0, 1, float("nan"))
+        fitted = fit_on(scorers, items["validation"], debounce=debounce, compute=project.config.policy.compute)
+    cascade = fitted.cascade if fitted else None
+    policy = Policy(0.0, 0.0, debounce=debounce, cascade=cascade, unreadable=unreadable)
+    guard = Guard(scorers.prompt, scorers.answer, policy, exchange_scorer=scorers.exchange)
     traces: dict[Split, list[Trace]] = {}
     for at, split in enumerate(items):
         progress("calibration: scoring", at, len(items), float("nan"))
@@ -224,6 +243,8 @@ def make_traces(
         write_traces(staging / TRACES, traces)
         if picture := draw_scores(traces["validation"]):
             (staging / "scores.svg").write_text(picture, encoding="utf-8")
+        if fitted:
+            (staging / CASCADE).write_text(json.dumps(asdict(fitted), indent=2) + "\n", encoding="utf-8")
 
     return write_artifact(
         out.folder,
@@ -255,23 +276,31 @@ def make_policy(project: Project, traces: Path, out: Out) -> Manifest:
     """Fit thresholds to traces, and write the policy as an artefact."""
     section = project.config.policy
     splits = read_traces(traces / TRACES)
+    cascade = read_cascade(traces)
+    template = replace(policy_template(project), cascade=cascade and cascade.cascade)
     fitted = fit(
         splits["validation"],
         splits["calibration"],
         splits["test"],
         budget_fpr=section.budget_fpr,
-        policy_template=policy_template(project),
+        policy_template=template,
         confidence=section.confidence,
         promise=section.promise,
     )
+    report = {**asdict(fitted.report), **({"cascade": asdict(cascade)} if cascade else {})}
 
     def fill(staging: Path) -> Mapping[str, object]:
-        text = json.dumps(asdict(fitted.policy), indent=2, default=str)
+        text = json.dumps(asdict(replace(fitted.policy, fitted_on=report)), indent=2, default=str)
         (staging / "policy.json").write_text(text + "\n", encoding="utf-8")
-        return asdict(fitted.report)
+        return report
 
     return write_artifact(
-        out.folder, fill, kind="policy", key=out.key, parents={"traces": key_of(traces)}, config=section.model_dump()
+        out.folder,
+        fill,
+        kind="policy",
+        key=out.key,
+        parents={"traces": key_of(traces)},
+        config=policy_settings(project),
     )
 
 

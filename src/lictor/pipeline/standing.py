@@ -8,17 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from lictor.artifacts import open_artifact, read_manifest
 from lictor.errors import ArtifactError
 from lictor.pipeline.config import Project
 
-StageName = Literal["data", "input", "stream", "traces", "policy", "guard", "probe"]
+StageName = Literal["data", "input", "stream", "exchange", "traces", "policy", "guard", "probe"]
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
-STAGES: tuple[StageName, ...] = get_args(StageName)[:-1]
-"""Those of `run`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,13 @@ from lictor.pipeline.training import train_scorer
 def main() -> int:
     """Train, and return what the process ends with."""
     project, data, kind, folder, key = sys.argv[1:]
-    named: HeadKind = "input" if kind == "input" else "stream"
+    kinds: dict[str, HeadKind] = {"input": "input", "stream": "stream", "exchange": "exchange"}
     state = PartialState(cpu=not torch.cuda.is_available())  # before any weights: it picks this process's GPU
     try:
         train_scorer(
             load_project(Path(project)),
             Path(data),
-            named,
+            kinds[kind],
             Out(Path(folder), key),
             _tell if state.is_main_process else _say_nothing,
             writes=state.is_main_process,

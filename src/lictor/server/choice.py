@@ -88,7 +88,7 @@ class ChoiceGuard:
         Raises:
             ScoringError: Not one number per token; call `failed`.
         """
-        return self._map(self._stream.scored(request.view, list(logits))) if self._stream else []
+        return self._map(self._stream.scored(request.view, list(logits), request.scorer)) if self._stream else []
 
     def failed(self, reason: str) -> list[ChoiceStep]:
         """Scoring failed: halt, or let all pass where the policy says so."""

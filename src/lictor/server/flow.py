@@ -15,11 +15,12 @@ from math import inf
 
 from lictor.errors import ScoringError
 from lictor.guard import Guard, GuardSession, StreamGuard
+from lictor.guard.session import Readers
 from lictor.guard.tokens import encode
 from lictor.server.choice import ChoiceGuard, ChoiceStep
 from lictor.server.errors import ServiceError, UpstreamError
 from lictor.server.heard import Heard
-from lictor.server.scoring import Reader, ScoringThread
+from lictor.server.scoring import ScoringThread
 from lictor.server.upstream_wire import ChoiceDelta, Chunk, FinishReason, Piece, Usage
 from lictor.types import Conversation, Decision, Halted, ScoreRequest
 
@@ -116,7 +117,7 @@ class Flow:
         self._refusal_wait_s = refusal_wait_s
         self._on_wait = on_wait
         self._choices = [ChoiceGuard(self._stream_guard()) for _ in range(choices)]
-        self._readers = [self._reader() for _ in range(choices)]
+        self._readers = [self._open_readers() for _ in range(choices)]
         self._heard = [Heard() for _ in range(choices)]
         self._ended: list[FinishReason | None] = [None] * choices
         self._usage: Usage | None = None
@@ -133,7 +134,8 @@ class Flow:
         found = [d for d in (self.screened, *(choice.decision for choice in self._choices)) if d is not None]
         if not found:
             return Decision("allow", None, None, -inf, self._guard.policy.input_threshold, guard_version=self.version)
-        return max(found, key=lambda d: (d.action == "block", d.action == "flag", d.score - d.threshold))
+        worst = max(found, key=lambda d: (d.action == "block", d.action == "flag", d.score - d.threshold))
+        return replace(worst, escalated=any(d.escalated for d in found))
 
     @property
     def read(self) -> str:
@@ -273,6 +275,8 @@ class Flow:
         while True:
             for step in steps:
                 match step:
+                    case ScoreRequest(scorer="exchange"):
+                        asked.insert(0, step)
                     case ScoreRequest():
                         asked.append(step)
                     case Piece():
@@ -285,13 +289,13 @@ class Flow:
             steps = await self._score(at, asked.pop(0))
 
     async def _score(self, at: int, request: ScoreRequest) -> list[ChoiceStep]:
-        choice, reader = self._choices[at], self._readers[at]
-        if reader is None:
+        choice, readers = self._choices[at], self._readers[at]
+        if readers is None:
             return []
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(self._score_s):
-                logits = await self._logits(at, reader, request)
+                logits = await self._logits(at, readers, request)
             await self._is_screened.wait()  # the prompt's score counts in the answer's
             return choice.scored(request, logits)
         except TimeoutError:
@@ -306,14 +310,14 @@ class Flow:
         finally:
             self.times.scoring += time.monotonic() - asked_at
 
-    async def _logits(self, at: int, reader: Reader, request: ScoreRequest) -> Sequence[float]:
+    async def _logits(self, at: int, readers: Readers, request: ScoreRequest) -> Sequence[float]:
         """From the probe that read along where the text was written, else from the scoring thread, the wait told."""
         heard = self._heard[at]
-        if heard and request.view is None:
+        if heard and request.view is None and request.scorer == "stream":
             return heard.logits(request.ends)
         asked_at = time.monotonic()
         try:
-            return await self._scoring.stream(reader, request)
+            return await self._scoring.stream(readers, request)
         finally:
             now = time.monotonic()
             self._on_wait(now - asked_at, now)
@@ -345,9 +349,9 @@ class Flow:
             return None
         return StreamGuard(guard.stream_scorer.tokenizer, guard.policy, views=guard.views, version=guard.version)
 
-    def _reader(self) -> Reader | None:
+    def _open_readers(self) -> Readers | None:
         scorer = self._guard.stream_scorer
-        return None if scorer is None else Reader(scorer, self._conversation)
+        return Readers(self._conversation, scorer, self._guard.exchange_scorer) if scorer else None
 
 
 async def _next(events: AsyncGenerator[FlowEvent]) -> FlowEvent | None:

@@ -59,6 +59,7 @@ class Metrics:
         self._score = histogram("lictor.score", "Deciding logits", _LOGITS, "stage", "policy_version")
         self._threshold = gauge("lictor.threshold", "Thresholds", "stage", "policy_version")
         self._rules = counter("lictor.restricted", "Decisions against a text, by likeliest rule", "rule", "result")
+        self._escalated = counter("lictor.escalated", "Requests whose answer the exchange scorer read too")
         self.waiting = gauge("lictor.scoring_queue", "Scoring jobs waiting")
         self.capacity = gauge("lictor.stream_capacity", "Answers at once that scores can be had for in time")
         self.tasks = gauge("lictor.tasks", "Tasks of the event loop")
@@ -82,6 +83,8 @@ class Metrics:
             self._blocked.labels(decision.stage or "input").inc()
             if decision.token_index is not None:
                 self._detection.observe(decision.token_index + 1)
+        if decision.escalated:
+            self._escalated.inc()
         if decision.rule:
             self._rules.labels(decision.rule, record.result).inc()
         reason = decision.error or ""

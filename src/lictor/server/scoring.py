@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
 from lictor.errors import ScoringError
+from lictor.guard.session import Readers
 from lictor.guard.tokens import encode
-from lictor.types import Conversation, Message, ScoreRequest, ScoringSession, StreamScorer
+from lictor.types import Message, ScoreRequest, ScoringSession, StreamScorer
 
 T = TypeVar("T")
 Scores = Sequence[float] | Exception
@@ -29,24 +30,9 @@ def score_each(sessions: Sequence[ScoringSession], token_ids: Sequence[Sequence[
     return [_attempt(lambda s=s, ids=ids: s.score(ids)) for s, ids in zip(sessions, token_ids, strict=True)]
 
 
-class Reader:
-    """The scoring sessions of one answer, one for each view, opened when they are first needed."""
-
-    def __init__(self, scorer: StreamScorer, conversation: Conversation) -> None:
-        self._scorer = scorer
-        self._conversation = conversation
-        self._sessions: dict[str | None, ScoringSession] = {}
-
-    def session(self, view: str | None) -> ScoringSession:
-        """The session of a view; None is the text itself."""
-        if view not in self._sessions:
-            self._sessions[view] = self._scorer.open(self._conversation)
-        return self._sessions[view]
-
-
 @dataclass(slots=True)
 class _StreamJob:
-    reader: Reader
+    readers: Readers
     request: ScoreRequest
     future: "Future[Sequence[float]]" = field(default_factory=Future)
 
@@ -70,11 +56,11 @@ def time_trial(scoring: "ScoringThread", scorer: StreamScorer, tokens: int) -> f
     said = "of the "
     ids = tuple(token.id for token in encode(scorer.tokenizer, said))
     request = ScoreRequest(None, (ids * tokens)[:tokens])
-    readers = [Reader(scorer, (Message("user", said),)) for _ in range(TRIAL)]
+    answers = [Readers((Message("user", said),), scorer, None) for _ in range(TRIAL)]
 
     def read() -> float:
         began = time.monotonic()
-        for future in [scoring.submit(reader, request) for reader in readers]:
+        for future in [scoring.submit(readers, request) for readers in answers]:
             future.result()
         return time.monotonic() - began
 
@@ -92,21 +78,21 @@ class ScoringThread:
         self._thread = threading.Thread(target=self._run, name="lictor-scoring", daemon=True)
         self._thread.start()
 
-    async def stream(self, reader: Reader, request: ScoreRequest) -> Sequence[float]:
+    async def stream(self, readers: Readers, request: ScoreRequest) -> Sequence[float]:
         """Logits of a request's tokens.
 
         Raises:
             ScoringError: The scorer failed.
         """
-        return await asyncio.wrap_future(self.submit(reader, request))
+        return await asyncio.wrap_future(self.submit(readers, request))
 
     async def call(self, work: Callable[[], T]) -> T:
         """What `work` returns, run in the scoring thread; its exceptions are raised here."""
         return await asyncio.wrap_future(self.submit_call(work))
 
-    def submit(self, reader: Reader, request: ScoreRequest) -> "Future[Sequence[float]]":
+    def submit(self, readers: Readers, request: ScoreRequest) -> "Future[Sequence[float]]":
         """`stream`, for callers who wait in a thread."""
-        job = _StreamJob(reader, request)
+        job = _StreamJob(readers, request)
         self._jobs.put(job)
         return job.future
 
@@ -173,7 +159,7 @@ class ScoringThread:
             sessions: list[ScoringSession] = []
             later: list[_StreamJob] = []
             for job in jobs:
-                session = _attempt(lambda job=job: job.reader.session(job.request.view))
+                session = _attempt(lambda job=job: job.readers.session(job.request))
                 if isinstance(session, Exception):
                     _settle(job.future, session)
                 elif id(session) in batch:

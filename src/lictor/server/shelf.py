@@ -65,7 +65,14 @@ class Shelf:
         if self._settings.on_error:
             policy = replace(policy, on_error=self._settings.on_error)
         prompts = guard.input_scorer and Remembered(guard.input_scorer, self._settings.limits.remembered_prompts)
-        kept = Guard(prompts, guard.stream_scorer, policy, views=guard.views, version=guard.version)
+        kept = Guard(
+            prompts,
+            guard.stream_scorer,
+            policy,
+            exchange_scorer=guard.exchange_scorer,
+            views=guard.views,
+            version=guard.version,
+        )
         self._served = Served(kept, category, namer)
 
     def load(self) -> None:

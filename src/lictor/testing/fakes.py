@@ -64,6 +64,10 @@ class FakeSession:
     batches: list[int] = field(default_factory=list[int])
     """Tokens in each call."""
 
+    def catch_up(self, token_ids: Sequence[int]) -> None:
+        """Read tokens without scoring them."""
+        self.read += map(piece_text, token_ids)
+
     def score(self, token_ids: Sequence[int]) -> list[float]:
         """One logit per token, from the function the scorer was made with."""
         self.before_call()
@@ -77,7 +81,7 @@ class FakeSession:
 
 
 class FakeStreamScorer:
-    """A StreamScorer whose logits are a function of token text and place.
+    """A StreamScorer, or an ExchangeScorer, whose logits are a function of token text and place.
 
     Args:
         score_token: The function.

@@ -1,0 +1,48 @@
+"""What the exchange scorer is trained on."""
+
+from lictor.guard.tokens import encode
+from lictor.model.backbone import Backbone, Cut
+from lictor.model.text import SegmentTokenizer, closing_ids, opening_ids
+from lictor.pipeline.sequences import CUTS, labelled
+from lictor.types import Example, Message
+
+EXAMPLES = [
+    Example(
+        id=f"e{n}",
+        constitution="c",
+        messages=(
+            Message("user", f"How are {n} bells cast?"),
+            Message("assistant", f"Melt {n} old ones in the morning."),
+        ),
+        prompt_label=n % 2,
+        answer_label=n % 2,
+        rule="cast",
+        source="synthesis",
+    )
+    for n in range(40)
+]
+
+
+def test_answers_are_learnt_whole_and_cut_after_their_own_prompts_and_others(tiny: str) -> None:
+    """Each with the question at its end and the label of the whole; the same ones every time, none too long."""
+    backbone = Backbone(tiny, Cut(2, 3), "fp32")
+    tokenizer, closing = SegmentTokenizer(backbone.tokenizer), closing_ids(backbone.tokenizer)
+    openings = {e.id: opening_ids(e.prompt, backbone.tokenizer, 999) for e in EXAMPLES}
+    said = {e.id: [token.id for token in encode(tokenizer, e.answer or "")] for e in EXAMPLES}
+
+    found = labelled(EXAMPLES, "exchange", backbone, 400)
+
+    assert 2 * len(EXAMPLES) < len(found) <= (1 + CUTS) * len(EXAMPLES)
+    assert found == labelled(EXAMPLES, "exchange", backbone, 400)
+    own = 0
+    for sequence in found:
+        ids = list(sequence.token_ids)
+        assert ids[-len(closing) :] == closing
+        read = ids[: -len(closing)]
+        [opening] = [name for name, before in openings.items() if read[: len(before)] == before]
+        rest = read[len(openings[opening]) :]
+        whose = {e.id for e in EXAMPLES if said[e.id][: len(rest)] == rest and e.answer_label == sequence.label}
+        assert whose
+        own += opening in whose
+    assert len(found) / 2 < own < len(found)
+    assert labelled(EXAMPLES, "exchange", backbone, 20) == []
