@@ -20,7 +20,7 @@ from lictor.arena.work import Patience, grade_all
 from lictor.errors import UsageError
 from lictor.guard.guard import Guard
 from lictor.testing import KeywordInputScorer, KeywordStreamScorer
-from lictor.types import Message, Policy
+from lictor.types import Cascade, Message, Policy
 
 from .small import ALL_OF_Q1, arena, contest, conversation, hand_in, player, turn
 
@@ -217,6 +217,24 @@ def test_a_cascade_is_also_taken_apart() -> None:
 
     assert verdicts["both apart"] == "allow"
     assert verdicts["both"] == "block"
+
+
+def test_what_escalation_adds_is_taken_apart() -> None:
+    """The exchange scorer on every answer, both stages without it, and all of it: three more rows."""
+    policy = Policy(input_threshold=0, output_threshold=0, cascade=Cascade(99, 5, weight=0.6, scale=1, shift=0))
+    guard = Guard(
+        KeywordInputScorer("odd"), KeywordStreamScorer("halt"), policy, exchange_scorer=KeywordStreamScorer("leak")
+    )
+    parts = {name: one for name, one in parts_of(guard).items() if isinstance(one, Guard)}
+
+    def stopped(answer: str) -> set[str]:
+        talk = (Message("user", "a request"), Message("assistant", answer))
+        return {name for name, one in parts.items() if one.check(talk).action == "block"}
+
+    assert parts["cascade"] is guard
+    assert stopped("one leak leak leak") == {"exchange"}
+    assert stopped("one halt halt halt") == {"output", "both without exchange"}
+    assert stopped("a halt leak halt leak") == set(parts) - {"input"}
 
 
 def test_successes_become_examples_of_those_who_consent(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ Cites: CC1 App. 8 (ablation of components on sampled red-team prompts, half-deta
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -57,24 +58,39 @@ class _Said(NamedTuple):
 def parts_of(guard: StreamingGuard | None) -> dict[str, StreamingGuard | None]:
     """The guard's ablations: none of it, either stage alone, both apart, both without views, and all of it.
 
-    Apart, the answer's score knows nothing of the prompt's; together they make the cascade.
+    Apart, the answer's score knows nothing of the prompt's. Where answers are escalated, the output stage is the stream
+    scorer alone, the exchange scorer is tried on every answer, and both are put together without it; all of it is the
+    cascade. Every part keeps the guard's thresholds.
 
     Raises:
         UsageError: It is not a guard whose stages are known.
     """
     if not isinstance(guard, Guard):
         raise UsageError("expected a guard with an input and an output stage to take apart, got none")
+    cascade, alone = guard.policy.cascade, replace(guard.policy, cascade=None)
+    exchange = guard.exchange_scorer
     found: dict[str, StreamingGuard | None] = {"none": None}
     if guard.input_scorer is not None:
-        found["input"] = Guard(guard.input_scorer, None, guard.policy, views=guard.views)
+        asked = replace(alone, unreadable="pass")  # nobody reads answers here
+        found["input"] = Guard(guard.input_scorer, None, asked, views=guard.views)
     if guard.stream_scorer is not None:
-        found["output"] = Guard(None, guard.stream_scorer, guard.policy, views=guard.views)
-    if guard.policy.prompt_weight and len(found) == len(("none", "input", "output")):
+        found["output"] = Guard(None, guard.stream_scorer, alone, views=guard.views)
+    has_both = len(found) == len(("none", "input", "output"))
+    if cascade and exchange:
+        all_of_it = replace(guard.policy, cascade=replace(cascade, weight=1.0, answer_escalation=-inf))
+        found["exchange"] = Guard(None, guard.stream_scorer, all_of_it, exchange_scorer=exchange, views=guard.views)
+        if has_both:
+            found["both without exchange"] = Guard(guard.input_scorer, guard.stream_scorer, alone, views=guard.views)
+    if guard.policy.prompt_weight and has_both:
         apart = replace(guard.policy, prompt_weight=0.0)
-        found["both apart"] = Guard(guard.input_scorer, guard.stream_scorer, apart, views=guard.views)
+        found["both apart"] = Guard(
+            guard.input_scorer, guard.stream_scorer, apart, exchange_scorer=exchange, views=guard.views
+        )
     if guard.views:
-        found["both without views"] = Guard(guard.input_scorer, guard.stream_scorer, guard.policy, views={})
-    return found | {"both": guard}
+        found["both without views"] = Guard(
+            guard.input_scorer, guard.stream_scorer, guard.policy, exchange_scorer=exchange, views={}
+        )
+    return found | {"both" if cascade is None else "cascade": guard}
 
 
 def replay(

@@ -39,7 +39,13 @@ def evaluate(  # noqa: PLR0917 - the command line's options
     pool: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="Permitted conversations.")] = None,
     restricted: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="Restricted ones.")] = None,
     pool_limit: Annotated[int, typer.Option(min=1, help="Most conversations taken of each file.")] = 1000,
-    baseline: Annotated[list[str] | None, typer.Option(help="keywords, bag_of_words, embeddings, judge:MODEL.")] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="keywords, bag_of_words, embeddings, judge:MODEL; or a part of the guard by itself: "
+            "prompt_only, output_only, exchange_only, unescalated, probe."
+        ),
+    ] = None,
     judge: Annotated[str | None, typer.Option(help="Chat model that grades answers too, to be compared.")] = None,
     judged: Annotated[int, typer.Option(min=1, help="How many answers it grades.")] = 50,
     knowledge: Annotated[str | None, typer.Option(help="Folder with questions.yaml and handbook.yaml.")] = None,
@@ -111,9 +117,13 @@ def _default_place(folder: Path) -> Path:
 def _baseline(name: str, found: "Evaluation") -> "Guard":
     from lictor.errors import UsageError
     from lictor.pipeline.baselines import baseline_guard
+    from lictor.pipeline.parts import PART_NAMES, part_guard
 
     if found.project is None:
         raise UsageError(f"--baseline {name}: expected a project, whose data it is made of; got a guard folder")
+    for part in PART_NAMES:
+        if name == part:
+            return part_guard(part, found.project, found.examples, found.guard)
     return baseline_guard(name, found.project, found.examples, found.guard.policy)
 
 
