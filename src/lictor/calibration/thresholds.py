@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from lictor.calibration.curves import log_auroc, roc
 from lictor.calibration.intervals import exact, most_hits, samples_needed, upper_bound
-from lictor.calibration.traces import Peaks, Trace, peaks
+from lictor.calibration.traces import Peaks, Trace, peaks, readable, unreadable
 from lictor.errors import CalibrationError
 from lictor.types import Policy
 
@@ -184,7 +184,7 @@ def fit(
     """
     _refuse_overlap(traces_a, traces_b, traces_c)
     return refit(
-        choose_path(peaks(_readable(traces_a))),
+        choose_path(peaks(readable(traces_a))),
         traces_b,
         traces_c,
         budget_fpr=budget_fpr,
@@ -214,7 +214,7 @@ def refit(
     if not 0.75 <= confidence < 1:
         raise CalibrationError(f"expected a confidence in 0.75..1, 1 excluded, got {confidence}")
     _refuse_overlap(traces_b, traces_c)
-    b, c = peaks(_readable(traces_b)), peaks(_readable(traces_c))
+    b, c = peaks(readable(traces_b)), peaks(readable(traces_c))
     benign = b.take(~b.restricted)
     if promise == "mean":
         groups = {"split B": draw_equally(benign, budget_fpr, confidence, np.random.default_rng(seed))}
@@ -236,7 +236,7 @@ def refit(
         fitted=fitted,
         fitted_upper=upper_bound(fitted.hits, fitted.n, each),
         held_out=_hold_out(c, path, at, confidence),
-        unreadable=_rate("unreadable", _unreadable(traces_b), confidence),
+        unreadable=_rate("unreadable", unreadable(traces_b), confidence),
     )
     assert report.fitted_upper <= budget_fpr, "more hits at the level than the budget allows"  # noqa: S101
     return Fit(_with_thresholds(policy_template, at, report), report)
@@ -385,14 +385,6 @@ def _earliest(offsets: NDArray[np.float64], reached: Callable[[float], float]) -
     """The lowest offset, at which the input stage refuses most, that reaches the best but for the tolerance."""
     values = np.asarray([reached(float(offset)) for offset in offsets])
     return float(offsets[np.flatnonzero(values >= values.max() - TOLERANCE)[0]])
-
-
-def _unreadable(traces: Sequence[Trace]) -> NDArray[np.bool_]:
-    return np.array([trace.is_unreadable for trace in traces if not trace.is_restricted], dtype=bool)
-
-
-def _readable(traces: Sequence[Trace]) -> list[Trace]:
-    return [trace for trace in traces if not trace.is_unreadable]
 
 
 def _refuse_overlap(*splits: Sequence[Trace]) -> None:

@@ -97,3 +97,13 @@ def peaks(traces: Sequence[Trace]) -> Peaks:
         said=np.asarray([answered.peak for _, answered in answers], dtype=float),
         owner=np.asarray([at for at, _ in answers], dtype=np.intp),
     )
+
+
+def readable(traces: Sequence[Trace]) -> list[Trace]:
+    """Those that thresholds are fitted to."""
+    return [trace for trace in traces if not trace.is_unreadable]
+
+
+def unreadable(traces: Sequence[Trace]) -> NDArray[np.bool_]:
+    """Which of the benign ones cannot be read.  # (benign traces,)."""
+    return np.array([trace.is_unreadable for trace in traces if not trace.is_restricted], dtype=bool)
