@@ -17,11 +17,9 @@ from lictor.types import (
     Context,
     Conversation,
     ExchangeScorer,
-    ExchangeSession,
     InputScorer,
     ScoreRequest,
     ScorerName,
-    ScoringSession,
     StreamScorer,
     Tokenizer,
 )
@@ -43,7 +41,7 @@ def together(guard: Guard, score_batch: ScoreBatch, read_prompts: ReadPrompts | 
     scorer = guard.input_scorer
     prompts = None if scorer is None else Remembered(_Prompts(scorer, thread, read_prompts))
     answers = None if guard.stream_scorer is None else _Answers(guard.stream_scorer, thread)
-    escalated = guard.exchange_scorer and _Exchanges(guard.exchange_scorer, thread)
+    escalated = guard.exchange_scorer and _Answers(guard.exchange_scorer, thread, guard.exchange_scorer)
     return Guard(prompts, answers, guard.policy, exchange_scorer=escalated, views=guard.views, version=guard.version)
 
 
@@ -89,28 +87,10 @@ class _Prompts:
 
 
 class _Answers:
-    """A stream scorer whose sessions wait for the thread."""
+    """A stream scorer, or an exchange scorer, whose sessions wait for the thread."""
 
-    def __init__(self, scorer: StreamScorer, thread: ScoringThread) -> None:
-        self._scorer, self._thread = scorer, thread
-
-    @property
-    def context(self) -> Context:
-        return self._scorer.context
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self._scorer.tokenizer
-
-    def open(self, conversation: Conversation) -> ScoringSession:
-        return _Session(Readers(conversation, self._scorer, None), self._thread, "stream")
-
-
-class _Exchanges:
-    """An exchange scorer whose sessions wait for the thread."""
-
-    def __init__(self, scorer: ExchangeScorer, thread: ScoringThread) -> None:
-        self._scorer, self._thread = scorer, thread
+    def __init__(self, scorer: StreamScorer, thread: ScoringThread, exchange: ExchangeScorer | None = None) -> None:
+        self._scorer, self._thread, self._exchange = scorer, thread, exchange
 
     @property
     def context(self) -> Context:
@@ -120,8 +100,9 @@ class _Exchanges:
     def tokenizer(self) -> Tokenizer:
         return self._scorer.tokenizer
 
-    def open(self, conversation: Conversation) -> ExchangeSession:
-        return _Session(Readers(conversation, self._scorer, self._scorer), self._thread, "exchange")
+    def open(self, conversation: Conversation) -> "_Session":
+        readers = Readers(conversation, self._scorer, self._exchange)
+        return _Session(readers, self._thread, "exchange" if self._exchange else "stream")
 
 
 class _Session:
