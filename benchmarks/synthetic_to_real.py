@@ -13,11 +13,11 @@ out: a row that cannot be read or scored ends the run, and equal ones count once
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -25,10 +25,12 @@ from lictor.assemble import new_head
 from lictor.calibration.curves import auroc, roc, tpr_at
 from lictor.calibration.intervals import Interval, exact, resampled
 from lictor.constitution import Constitution
+from lictor.dataset.files import Row as FileRow
 from lictor.dataset.files import read_rows
 from lictor.dataset.imports import import_set
 from lictor.dataset.pools import conversation_of
 from lictor.dataset.store import read_dataset
+from lictor.errors import DataError
 from lictor.evaluation.baseline import BaselineInput, train_bag_of_words
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.prompted import PromptedJudge
@@ -120,8 +122,15 @@ def real(path: Path, what: str) -> list[Row]:
     if what == TUTOR:
         examples = import_set("labelled", str(path))
         return [Row(e.messages, int(e.answer_label or 0), e.messages[0].content) for e in examples]
-    rows = [row for row in read_rows(path) if row.value["policy"] == what]  # type: ignore[index]
-    return [Row(conversation_of(row), int(row.value["label"]), str(row.value["rule"])) for row in rows]  # type: ignore[index]
+    rows = [(row, _fields(row)) for row in read_rows(path)]
+    return [Row(conversation_of(r), int(of["label"]), str(of["rule"])) for r, of in rows if of["policy"] == what]
+
+
+def _fields(row: FileRow) -> Mapping[str, Any]:
+    fields = cast("Mapping[str, Any]", row.value) if isinstance(row.value, Mapping) else {}
+    if missing := {"policy", "label", "rule"} - set(fields):
+        raise DataError(f"{row.where}: expected policy, label and rule, got no {', '.join(sorted(missing))}")
+    return fields
 
 
 Read = Callable[[Sequence[Conversation]], list[float]]
