@@ -122,6 +122,8 @@ class Make(NamedTuple):
     tokenizer: Tokenizer
     debounce: Callable[[], Debounce[LaneToken]]
     escalation: Callable[[], Escalation]
+    tells_words: bool = False
+    """Whether `ViewLane.read` is kept."""
 
 
 class TextLane:
@@ -283,7 +285,7 @@ class ViewLane:
                 source = self._source(token.start)
                 self._items.append(LaneToken(token.id, source, source, place=self._count))
                 self._count += 1
-            if not any(word.is_spelt for word in words(segment)):
+            if self._make.tells_words and not any(word.is_spelt for word in words(segment)):
                 self.read.add(
                     self._source(segment.start), self._source(segment.end - 1), joins=segment.start == self._read_to
                 )

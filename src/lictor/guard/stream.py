@@ -87,7 +87,7 @@ class StreamGuard:
         self._held: deque[Segment] = deque()
         self._released = 0
         self._text = TextLane(self._debounce(), self._escalation())
-        make = Make(views, tokenizer, self._debounce, self._escalation)
+        make = Make(views, tokenizer, self._debounce, self._escalation, policy.unreadable == "block")
         self._views = [ViewLane(name, make) for name in views]
         self._rounds: deque[_Round] = deque()
         self._outstanding: deque[_Asked] = deque()
