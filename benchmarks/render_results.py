@@ -57,7 +57,8 @@ NOTES = {
     ),
     "unreadable": (
         "Told by the tokenizer of the embedded English model alone, as answers, with every view reading along. The "
-        "rule and its two numbers were chosen on ordinary text of these kinds and on disguises of other families; "
+        "rule was made after an evaluation on the attacks of this page had shown ciphers that no view reads to win. It "
+        "and its two numbers were chosen on ordinary text of these kinds and on disguises of other families; "
         "`morse` and word games (pig Latin, ub talk) were seen while it was made and not fitted to: one of the two "
         "word games passes. Acrostics and code words are made of ordinary words, and pass by nature."
     ),
