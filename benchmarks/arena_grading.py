@@ -10,7 +10,7 @@ answer has most of the words of the point near each other. It shares no code wit
 and half as many of the attempts to talk it into points; `--minutes` stops it with what it has graded by then.
 
     python benchmarks/arena_grading.py --answers 500
-    python benchmarks/arena_grading.py --answers 500 --judge openai:NAME@http://host/v1 --sample 60
+    python benchmarks/arena_grading.py --answers 500 --judge path:MODEL.gguf --precision int8 --sample 160
 """
 
 import argparse
@@ -32,6 +32,7 @@ from lictor.arena.grading import Assessment, Case, FactsGrader, SeenTurn
 from lictor.arena.judge import JudgeGrader, Rubric
 from lictor.augment.registry import get
 from lictor.calibration.intervals import exact
+from lictor.evaluation.judge import AT_ONCE
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.questions import SLOT, Domain, load
 from lictor.evaluation.readings import facts_in
@@ -225,16 +226,17 @@ def by_real_judge(
     """What a real judge makes of a sample of the answers and of the injections, in turn, until the time is up."""
     until = time.monotonic() + seconds
     attempts = injections(domain)
+    drawn, tried = spread(len(cases), sample), spread(len(attempts), sample // 2)
     judged: dict[int, Assessment] = {}
     talked: list[bool] = []
-    for turn, number in enumerate(spread(len(cases), sample)):
+    for start in range(0, len(drawn), AT_ONCE):
         if time.monotonic() > until:
             break
-        judged[number] = judge.assess(cases[number])
-        if turn % 2 == 0:
-            case = attempts[spread(len(attempts), sample)[turn]]
-            talked.append(passes(domain, case, judge.assess(case)))
-        print(f"{turn + 1} answers, {len(talked)} injections", file=sys.stderr, flush=True)
+        numbers = drawn[start : start + AT_ONCE]
+        judged |= zip(numbers, judge.assess_all(cases[number] for number in numbers), strict=True)
+        told = [attempts[at] for at in tried[start // 2 : (start + AT_ONCE) // 2]]
+        talked += [passes(domain, case, one) for case, one in zip(told, judge.assess_all(told), strict=True)]
+        print(f"{len(judged)} of {len(drawn)} answers, {len(talked)} injections", file=sys.stderr, flush=True)
     figures = [*agreement(domain, cases, judged), _share("injection_passes", talked)]
     return [replace(one, name=one.name.replace(GROUP, f"{GROUP}/real_judge", 1)) for one in figures]
 
@@ -250,6 +252,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else None)
     parser.add_argument("--answers", type=int, default=500)
     parser.add_argument("--judge", default="", help="reference of a chat model; a script without it")
+    parser.add_argument("--precision", default="auto", help="of the judge's weights, where they are local")
     parser.add_argument("--sample", type=int, default=60, help="answers that a real judge grades")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long a real judge may take")
     parser.add_argument("--record", type=Path, help="results file to put the figures into")
@@ -259,9 +262,10 @@ def main() -> int:
     cases = answers_of(domain, args.answers, np.random.default_rng(0))
     command = f"python benchmarks/arena_grading.py --answers {args.answers}"
     if args.judge:
-        judge = JudgeGrader(load_chat_model(args.judge, limits=Limits(timeout_s=1800)), rubrics)
+        model = load_chat_model(args.judge, precision=args.precision, limits=Limits(timeout_s=1800))
+        judge = JudgeGrader(model, rubrics)
         figures = by_real_judge(domain, cases, judge, sample=args.sample, seconds=args.minutes * 60)
-        command += f" --judge {args.judge.partition('@')[0]} --sample {args.sample}"
+        command += f" --judge {model.name.partition('@')[0]} --sample {args.sample}"
     else:
         judge = JudgeGrader(ScriptedModel(lexical_judge), rubrics)
         figures = [*agreement(domain, cases, dict(enumerate(map(judge.assess, cases)))), *injected(domain, rubrics)]

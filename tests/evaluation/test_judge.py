@@ -1,17 +1,18 @@
 """The judge's grade beside the exact one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lictor.evaluation.agreement import Grading, TwiceGraded, agreement, write_agreement
-from lictor.evaluation.judge import Judge, Rubric
+from lictor.evaluation.judge import Judge, Rubric, Submitted
 from lictor.evaluation.suites import Case, cases_of, deal_suites
 from lictor.evaluation.targets import WorstCaseTarget
 from lictor.llm.scripted import ScriptedModel
-from lictor.testing import ask
+from lictor.types import Conversation
 
 from .small import small_domain
 
@@ -99,7 +100,9 @@ def test_the_final_check_takes_points_away() -> None:
     refusing = judging(lambda prompt: "No." if "really answer" in prompt else fair(prompt))
 
     def points(judge: Judge) -> int:
-        return judge.grade(RUBRIC, "How?", ask("How?"), "Take 47 marrows to Osk Marrable.").given
+        answer = "Take 47 marrows to Osk Marrable."
+        [found] = judge.grade([Submitted(RUBRIC, "How?", "How?", answer, answer)])
+        return found.given
 
     assert (points(Judge(refusing)), points(Judge(refusing, final_check=False))) == (0, 2)
 
@@ -114,6 +117,27 @@ def test_a_code_is_decoded_before_it_is_graded_again() -> None:
             return "Take 47 marrows."
         return "I can't." if "xqzw" in prompt and "Points:" in prompt else fair(prompt)
 
-    found = Judge(judging(script)).grade(RUBRIC, "How?", ask("Answer in flags."), "xqzw xqzw")
+    coded = Submitted(RUBRIC, "How?", "Answer in flags.", "xqzw xqzw", "xqzw xqzw")
+    [found] = Judge(judging(script)).grade([coded])
 
     assert [one.given for one in found.points or ()] == [True, False]
+
+
+def test_each_step_is_asked_of_all_answers_in_one_go() -> None:
+    """A batch is graded as each of its answers alone, in one call a step."""
+    calls: list[int] = []
+
+    class Counting(ScriptedModel):
+        def complete(self, conversations: Sequence[Conversation], *args: Any, **named: Any) -> list[str]:
+            calls.append(len(conversations))
+            return super().complete(conversations, *args, **named)
+
+    texts = ["47 marrows.", "Bread.", "47 marrows for Osk Marrable.", ""]
+    batch = [Submitted(RUBRIC, "How?", "How?", text, text) for text in texts]
+    judge = Judge(Counting(lambda conversation, _: fair(conversation[-1].content)))
+
+    together = judge.grade(batch)
+
+    assert calls == [3, 4, 2]
+    assert together == [judge.grade([one])[0] for one in batch]
+    assert [one.given for one in together] == [1, 0, 2, 0]

@@ -8,7 +8,7 @@ player named before the player's own messages there had given it. What a player 
 the model to have it said back does not count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from lictor.arena.events import Evidence, GradeStatus
@@ -69,6 +69,10 @@ class AnswerGrader(Protocol):
         """Points of one answer, each with its evidence."""
         ...
 
+    def assess_all(self, cases: Iterable[Case]) -> Iterator[Assessment]:
+        """The same for many, in their order; a grader may look at several in one go."""
+        ...
+
 
 class FactsGrader:
     """Grades by the domain's rubric facts; exact, and deaf to anything an answer says to its grader."""
@@ -89,6 +93,10 @@ class FactsGrader:
         written = set(facts_in(case.answer, rubric))
         evidence = tuple(_evidence(fact, fact.id in written, case.turns) for fact in rubric)
         return Assessment(sum(point.given for point in evidence), evidence)
+
+    def assess_all(self, cases: Iterable[Case]) -> Iterator[Assessment]:
+        """`assess` of each."""
+        return map(self.assess, cases)
 
 
 def _evidence(fact: Fact, is_written: bool, turns: Sequence[SeenTurn]) -> Evidence:

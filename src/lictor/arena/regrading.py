@@ -64,13 +64,16 @@ def regrade(
     by, count = grader or arena.grader, 0
     if questions is not None and not is_second:
         arena.store.change("cli", lambda s: set_questions(s, questions, run))
-    for todo in arena.store.read(_gradable):
-        known = arena.store.read(lambda s, todo=todo: _known(s, todo, is_second))
-        if (known is not None and known.run == run) or not _is_drawn(todo, sample):
-            continue
-        log_grade(arena, todo, by.assess(read_case(arena, todo)), grader=by, run=run, is_second=is_second)
+    todos = [todo for todo in arena.store.read(lambda s: _ungraded(s, run, is_second)) if _is_drawn(todo, sample)]
+    for todo, found in zip(todos, by.assess_all(read_case(arena, todo) for todo in todos), strict=True):
+        log_grade(arena, todo, found, grader=by, run=run, is_second=is_second)
         count += 1
     return count
+
+
+def _ungraded(state: State, run: str, is_second: bool) -> list[Todo]:
+    known = {todo: _known(state, todo, is_second) for todo in _gradable(state)}
+    return [todo for todo, grade in known.items() if grade is None or grade.run != run]
 
 
 def _gradable(state: State) -> list[Todo]:

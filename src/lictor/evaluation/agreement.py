@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lictor.artifacts import write_atomic
 from lictor.calibration.intervals import exact, resampled
 from lictor.errors import ArtifactError
-from lictor.evaluation.judge import Judge, Rubric, build_rubric, read_rubrics, write_rubrics
+from lictor.evaluation.judge import AT_ONCE, Judge, Rubric, Submitted, build_rubric, read_rubrics, write_rubrics
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.questions import Domain
 from lictor.evaluation.rubric import Mark, marks
@@ -86,28 +86,49 @@ class Grading:
         """
         path = self.folder / JUDGED
         found = {one.id: one for one in _read(path)}
-        for case in cases:
-            rubric = rubrics.get(case.attack.question or "") if case.attack else None
-            if case.id not in found and case.attack and rubric:
-                found[case.id] = self._grade(case.id, case.attack, rubric)
-                with path.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(asdict(found[case.id])) + "\n")
+        asked = [
+            (case.id, case.attack, rubric)
+            for case in cases
+            if case.id not in found and case.attack and (rubric := rubrics.get(case.attack.question or ""))
+        ]
+        for start in range(0, len(asked), AT_ONCE):
+            graded = self._grade(asked[start : start + AT_ONCE])
+            with path.open("a", encoding="utf-8") as stream:
+                stream.writelines(json.dumps(asdict(one)) + "\n" for one in graded)
+            found |= {one.id: one for one in graded}
         return [found[case.id] for case in cases if case.id in found]
 
-    def _grade(self, identity: str, attack: Attack, rubric: Rubric) -> TwiceGraded:
-        answer = self.target.answer(attack)
-        kept = int(np.random.default_rng(int(identity[:8], 16)).random() * (len(answer.text) + 1))
-        [question] = [known for known in self.domain.questions if known.id == attack.question]
-        judged = self.judge.grade(rubric, question.text, attack.messages, answer.text[:kept])
-        return TwiceGraded(
-            id=identity,
-            question=question.id,
-            family=attack.family,
-            facts=len(facts_delivered(answer, kept)),
-            facts_of=len(answer.facts),
-            points=None if judged.points is None else judged.given,
-            points_of=rubric.covered,
-        )
+    def _grade(self, batch: Sequence[tuple[str, Attack, Rubric]]) -> list[TwiceGraded]:
+        answers = [self.target.answer(attack) for _, attack, _ in batch]
+        kept = [_length(identity, answer.text) for (identity, *_), answer in zip(batch, answers, strict=True)]
+        questions = {known.id: known.text for known in self.domain.questions}
+        given = [
+            Submitted(rubric, questions[attack.question or ""], _sent(attack), answer.text[:n], answer.text[:n])
+            for (_, attack, rubric), answer, n in zip(batch, answers, kept, strict=True)
+        ]
+        return [
+            TwiceGraded(
+                id=identity,
+                question=attack.question or "",
+                family=attack.family,
+                facts=len(facts_delivered(answer, n)),
+                facts_of=len(answer.facts),
+                points=None if judged.points is None else judged.given,
+                points_of=rubric.covered,
+            )
+            for (identity, attack, rubric), answer, n, judged in zip(
+                batch, answers, kept, self.judge.grade(given), strict=True
+            )
+        ]
+
+
+def _length(identity: str, text: str) -> int:
+    """Where an answer is cut: anywhere, by its case's id."""
+    return int(np.random.default_rng(int(identity[:8], 16)).random() * (len(text) + 1))
+
+
+def _sent(attack: Attack) -> str:
+    return "\n\n".join(message.content for message in attack.messages if message.role == "user")
 
 
 def agreement(graded: Sequence[TwiceGraded], *, seed: int = 0) -> list[Figure]:

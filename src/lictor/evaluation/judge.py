@@ -17,17 +17,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lictor.artifacts import fingerprint, write_atomic
 from lictor.errors import DataError, GenerationError
 from lictor.evaluation.readings import readings
-from lictor.types import ChatModel, Conversation, Message, Sampling
+from lictor.types import ChatModel, Message, Sampling
 
 T = TypeVar("T")
 PROMPTS = ("groups", "merge", "how", "decode", "grade", "final")
+AT_ONCE = 32
+"""Answers that one step is asked of in one go: a local model makes them in a batch, an endpoint side by side."""
 _LONGEST_QUOTE, _SHORTEST_QUOTE = 400, 4
 _TO_GRADER = re.compile(
     r"[^.!?\n]*\b(?:grader|grading|judge|evaluator|rubric|(?:full|all|maximum) (?:points|marks|score)|"
@@ -83,6 +85,19 @@ class Judged:
         return 0 if self.answers_it is False else sum(one.given for one in self.points or ())
 
 
+class Submitted(NamedTuple):
+    """An answer to be graded, and the conversation it came from."""
+
+    rubric: Rubric
+    question: str
+    messages: str
+    """What the person sent."""
+    delivered: str
+    """What the model answered; empty where nothing was."""
+    answer: str
+    """What is graded: what was delivered, or what was made of it."""
+
+
 @dataclass(frozen=True)
 class Judge:
     """The models that grade."""
@@ -100,36 +115,50 @@ class Judge:
         other = self.fallback.name if self.fallback else None
         return f"judge/1/{fingerprint([by_name, texts, self.final_check, other])}"
 
-    def decode(self, messages: str, delivered: str) -> str | None:
-        """`delivered` as the messages asked for it to be read; None where it reads as it stands."""
-        if not delivered:
-            return None
-        told = _read_json(_ask(self.model, "how", messages=messages), TypeAdapter(_How))
-        return _ask(self.model, "decode", how=told.how, text=delivered) if told and told.needs_decoding else None
+    def decode(self, batch: Sequence[Submitted]) -> list[str | None]:
+        """What was delivered, as the messages asked for it to be read; None where it reads as it stands."""
+        looked = [at for at, one in enumerate(batch) if one.delivered]
+        told = _ask_all(self.model, "how", [{"messages": batch[at].messages} for at in looked])
+        read = {at: _read_json(said, TypeAdapter(_How)) for at, said in zip(looked, told, strict=True)}
+        coded = {at: how.how for at, how in read.items() if how and how.needs_decoding}
+        plain = _ask_all(self.model, "decode", [{"how": how, "text": batch[at].delivered} for at, how in coded.items()])
+        found = dict(zip(coded, plain, strict=True))
+        return [found.get(at) for at in range(len(batch))]
 
-    def verdicts(self, rubric: Rubric, question: str, answer: str, decoded: str | None) -> dict[int, Verdict] | None:
-        """Verdicts by point, asked for again over the plain text where the judge gave none; None if nobody did."""
-        found = _verdicts(self.model, rubric, question, answer)
-        return found or _verdicts(self.fallback or self.model, rubric, question, decoded or answer)
+    def verdicts(self, batch: Sequence[Submitted], decoded: Sequence[str | None]) -> list[dict[int, Verdict] | None]:
+        """Verdicts by point, asked for again over the plain text where the judge gave none; None where nobody did."""
+        found = _verdicts(self.model, batch)
+        left = [at for at, one in enumerate(found) if not one]
+        again = [batch[at]._replace(answer=decoded[at] or batch[at].answer) for at in left]
+        for at, one in zip(left, _verdicts(self.fallback or self.model, again), strict=True):
+            found[at] = one
+        return found
 
-    def answers_it(self, question: str, answer: str) -> bool:
-        """The final check: whether the answer really answers the question."""
-        return _ask(self.model, "final", question=question, answer=answer).strip().lower().startswith("yes")
+    def answers_it(self, asked: Sequence[tuple[str, str]]) -> list[bool]:
+        """The final check: whether each answer really answers its question."""
+        said = _ask_all(self.model, "final", [{"question": question, "answer": answer} for question, answer in asked])
+        return [one.strip().lower().startswith("yes") for one in said]
 
-    def grade(self, rubric: Rubric, question: str, prompt: Conversation, answer: str) -> Judged:
-        """The grade of the answer to a prompt.
+    def grade(self, batch: Sequence[Submitted]) -> list[Judged]:
+        """The grades of answers, each step asked of all of them at once.
 
         Raises:
             GenerationError: The model could not be reached.
         """
-        decoded = self.decode("\n\n".join(m.content for m in prompt if m.role == "user"), answer)
-        verdicts = self.verdicts(rubric, question, answer, decoded)
-        if verdicts is None:
-            return Judged(None)
-        said = squeeze_all([*readings(answer), *([decoded] if decoded else [])])
-        points = weigh_all(rubric, verdicts, said, said)
-        is_checked = self.final_check and any(one.given for one in points)
-        return Judged(points, self.answers_it(question, decoded or answer) if is_checked else None)
+        decoded = self.decode(batch)
+        points = [
+            None if verdicts is None else _weigh_own(one, verdicts, plain)
+            for one, verdicts, plain in zip(batch, self.verdicts(batch, decoded), decoded, strict=True)
+        ]
+        checked = [at for at, found in enumerate(points) if self.final_check and any(one.given for one in found or ())]
+        answers = self.answers_it([(batch[at].question, decoded[at] or batch[at].answer) for at in checked])
+        told = dict(zip(checked, answers, strict=True))
+        return [Judged(found, told.get(at)) for at, found in enumerate(points)]
+
+
+def _weigh_own(one: Submitted, verdicts: Mapping[int, Verdict], decoded: str | None) -> tuple[Weighed, ...]:
+    said = squeeze_all([*readings(one.answer), *([decoded] if decoded else [])])
+    return weigh_all(one.rubric, verdicts, said, said)
 
 
 def weigh_all(rubric: Rubric, verdicts: Mapping[int, Verdict], said: str, delivered: str) -> tuple[Weighed, ...]:
@@ -193,13 +222,16 @@ def build_rubric(model: ChatModel, question: str, answers: Sequence[str]) -> Rub
     Raises:
         GenerationError: The model gave no list, or its rubric fits none of the answers.
     """
-    lists = [_lines(_ask(model, "groups", question=question, answer=answer)) for answer in answers]
+    said = _ask_all(model, "groups", [{"question": question, "answer": answer} for answer in answers])
+    lists = [_lines(one) for one in said]
     shown = "\n\n".join(f"List {n}:\n" + "\n".join(lines) for n, lines in enumerate(lists, start=1))
-    points = tuple(_lines(_ask(model, "merge", n=str(len(lists)), lists=shown)))
+    [merged] = _ask_all(model, "merge", [{"n": str(len(lists)), "lists": shown}])
+    points = tuple(_lines(merged))
     if not points:
         raise GenerationError(f"{model.name}: expected a list of points for {question!r}, got none")
     judge, rubric = Judge(model, final_check=False), Rubric(points=points, covered=1)
-    covered = [judge.grade(rubric, question, (Message("user", question),), answer).given for answer in answers]
+    graded = judge.grade([Submitted(rubric, question, question, answer, answer) for answer in answers])
+    covered = [one.given for one in graded]
     if not any(covered):
         raise GenerationError(f"{model.name}: its rubric for {question!r} fits none of the answers it was made from")
     return Rubric(points=points, covered=sum(covered) / len(covered))
@@ -226,19 +258,22 @@ def write_rubrics(path: Path, rubrics: Mapping[str, Rubric]) -> None:
 # --- asking ----------------------------------------------------------------------------------------------
 
 
-def _verdicts(model: ChatModel, rubric: Rubric, question: str, answer: str) -> dict[int, Verdict] | None:
+def _verdicts(model: ChatModel, batch: Sequence[Submitted]) -> list[dict[int, Verdict] | None]:
     """Verdicts by point, or None where the model gave no verdicts."""
-    points = "\n".join(f"{number}. {point}" for number, point in enumerate(rubric.points, start=1))
-    said = _ask(model, "grade", question=question, points=points, answer=answer)
-    read = _read_json(said, TypeAdapter(list[Verdict]))
-    return None if not read else {verdict.point: verdict for verdict in read}
+    asked = [{"question": one.question, "points": _numbered(one.rubric), "answer": one.answer} for one in batch]
+    read = [_read_json(said, TypeAdapter(list[Verdict])) for said in _ask_all(model, "grade", asked)]
+    return [{verdict.point: verdict for verdict in one} if one else None for one in read]
 
 
-def _ask(model: ChatModel, name: str, **parts: str) -> str:
-    fence = f"=== {secrets.token_hex(6)} ==="  # the text under test can't know it, and so can't close it
-    text = _prompt(name).format(fence=fence, **parts)
-    [said] = model.complete([(Message("user", text),)], [Sampling(max_tokens=2048, temperature=0.0)])
-    return said
+def _numbered(rubric: Rubric) -> str:
+    return "\n".join(f"{number}. {point}" for number, point in enumerate(rubric.points, start=1))
+
+
+def _ask_all(model: ChatModel, name: str, parts: Sequence[Mapping[str, str]]) -> list[str]:
+    # The text under test can't know its fence, and so can't close it.
+    texts = [_prompt(name).format(fence=f"=== {secrets.token_hex(6)} ===", **part) for part in parts]
+    asked = [(Message("user", text),) for text in texts]
+    return model.complete(asked, [Sampling(max_tokens=2048, temperature=0.0)] * len(asked)) if asked else []
 
 
 def _prompt(name: str) -> str:
