@@ -61,7 +61,9 @@ NOTES = {
         "rule was made after an evaluation on the attacks of this page had shown ciphers that no view reads to win. It "
         "and its two numbers were chosen on ordinary text of these kinds and on disguises of other families; "
         "`morse` and word games (pig Latin, ub talk) were seen while it was made and not fitted to: one of the two "
-        "word games passes. Acrostics and code words are made of ordinary words, and pass by nature."
+        "word games passes. Acrostics and code words are made of ordinary words, and pass by nature. The `new` codes "
+        "were written after the rule, its numbers and all views stood, and are the held-out ones: numbers for letters, "
+        "the spelling alphabet and words read backwards pass, since what they are written in can be read."
     ),
     "arena_grading": (
         "Answers of the worst-case target: whole, cut off, mixed with another question's, in a code, or about "

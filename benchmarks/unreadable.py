@@ -2,7 +2,8 @@
 
 In: a backbone's tokenizer, and JSON-lines files of benign texts. Out: for each kind of ordinary text, and each
 transform that hides a text and that no view undoes, the share of texts that are blocked as answers for being
-unreadable, with its exact interval. The disguised texts are the starter's permitted answers.
+unreadable, with its exact interval. The disguised texts are the starter's permitted answers; `new` are codes that
+nobody had seen when the rule was made.
 
     python benchmarks/unreadable.py --pool gsm8k=questions.jsonl --record docs/results.json
 """
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from new_codes import CODES
 from views import ORDINARY, TEXTS, read_texts
 
 from lictor.augment.registry import transforms
@@ -52,14 +54,15 @@ def main() -> None:
 
 
 def disguised(count: int) -> Mapping[str, Sequence[str]]:
-    """The starter's permitted answers under each transform that hides a text and that no view undoes."""
+    """The starter's permitted answers under each transform that hides a text and no view undoes, and in new codes."""
     domain = load(resolve(DOMAIN, Path.cwd()))
     texts = [topic.text for topic in domain.ordinary][:count]
     hiding = [made for made in transforms().values() if made.kind == "hide" and made.view is None]
-    return {
-        f"disguise/{made.name}": [made.apply(text, np.random.default_rng(at)) for at, text in enumerate(texts)]
-        for made in hiding
+    known = {
+        made.name: [made.apply(text, np.random.default_rng(at)) for at, text in enumerate(texts)] for made in hiding
     }
+    new = {f"new/{name}": [write(text) for text in texts] for name, (_, write) in CODES.items()}
+    return {f"disguise/{name}": written for name, written in (known | new).items()}
 
 
 def counted(tokenizer: Tokenizer, kinds: Mapping[str, Sequence[str]]) -> list[Figure]:
