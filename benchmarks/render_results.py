@@ -38,7 +38,7 @@ NOTES = {
         "strategies and questions, those of false positives take conversations as independent. The views of letters "
         "of other alphabets and of numbers for letters, and the rule that blocks what nobody can read, were made after "
         "earlier evaluations on these strategies, in which such answers won every question: what they stop here is not "
-        "a held-out gain; `new_codes` has one. Without that rule, two other trainings of the same recipe, whose "
+        "a held-out gain; the rule's is under `unreadable`. Without it, two other trainings of the same recipe, whose "
         "batches rounded otherwise, let 23% and 27% through and had leaked a fact in 35% and 45% of their halted "
         "streams: differences of this size in leaks are noise of training. The bag of words has the views and not the "
         "rule. The guard's loss and window were chosen on the validation and calibration splits together."
