@@ -1,9 +1,14 @@
 """Put the parts of a cascade side by side: prompt only, output only, exchange, both without it, cascade, and a probe.
 
 In: a project that was run. Out: for every system, its thresholds fitted to the same budget: what it stops of the test
-split, what it wrongly stops, how well it tells both apart, and what it costs; with 95% intervals. The project is copied
-to `--work`, an exchange scorer is trained there on the project's own data, and what stands in the copy is used again.
-Time is the processor's and holds for a quiet machine alone; tokens read hold anywhere.
+split, what it wrongly stops, how well it tells both apart, and what it costs; with 95% intervals over families of
+examples, since an ask, its rewritings and its disguised copies are not independent. The project is copied to `--work`,
+an exchange scorer is trained there on the project's own data, and what stands in the copy is used again.
+
+Every stage reads everything, whatever the other says, so that what is refused at the prompt counts in the costs too.
+Time is the processor's for that, an escalated answer read from its beginning: it holds for a quiet machine alone, and
+is more than the guard itself takes. Tokens are those the guard reads of the text itself; of benign answers sources
+weigh equally, as in what was fitted.
 
     python benchmarks/cascade.py demo --work /tmp/cascade
 """
@@ -16,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -25,7 +30,7 @@ from observer import RESULTS
 from lictor.assemble import Guard as GuardFolder
 from lictor.calibration.cascade import escalated_from
 from lictor.calibration.curves import log_auroc, roc
-from lictor.calibration.intervals import exact, resampled
+from lictor.calibration.intervals import Interval, exact_of_clusters, resampled_clusters
 from lictor.dataset.store import read_dataset
 from lictor.evaluation.ahead import Exchange, Reading, read_ahead
 from lictor.evaluation.measures import Figure
@@ -38,6 +43,7 @@ from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.parts import part_guard, parts_in
 from lictor.pipeline.scoring import Item
 from lictor.pipeline.stages import augment_plan, read_inputs, run, stands
+from lictor.types import Cascade, Policy
 
 
 def main() -> None:
@@ -70,7 +76,10 @@ def main() -> None:
 def with_exchange(project: Path, work: Path, compute: float) -> Project:
     """A copy of the project that trains an exchange scorer too."""
     if not work.is_dir():
-        shutil.copytree(project, work)
+        partial = work.with_name(f"{work.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(project, partial)
+        partial.rename(work)
     path = work / "lictor.yaml"
     settings: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     settings.setdefault("training", {})["exchange"] = True
@@ -100,47 +109,58 @@ def figures_of(name: str, guard: Guard, asked: Sequence[tuple[Item, Sequence[Exc
     by_item = [[next(read) for _ in of] for _, of in asked]
     spent = time.process_time() - started
     restricted = np.asarray([item.is_restricted for item, _ in asked])
-    scores = np.asarray([max(margin(guard, one) for one in of) for of in by_item])
+    families = [item.family for item, _ in asked]
+    scores = np.asarray([max(margin(guard.policy, one) for one in of) for of in by_item])
     made = [
-        share("benign_stopped", scores[~restricted] >= 0),
-        share("restricted_stopped", scores[restricted] >= 0),
-        apart(scores, restricted),
+        share("benign_stopped", scores >= 0, families, ~restricted),
+        share("restricted_stopped", scores >= 0, families, restricted),
+        apart(scores, restricted, families),
         alone("ms_a_conversation", 1000 * spent / len(asked), len(asked), "ms"),
     ]
     if guard.policy.cascade and isinstance(guard.exchange_scorer, ExchangeScorer):
-        made += costs(guard, guard.exchange_scorer, asked, by_item)
+        made += costs(guard.policy.cascade, guard.exchange_scorer, asked, by_item)
     return [replace(one, name=f"cascade/{name}/{one.name}") for one in made]
 
 
-def margin(guard: Guard, one: Reading) -> float:
-    """How far over its threshold either stage goes."""
-    return max(one.prompt_peak - guard.policy.input_threshold, one.answer_peak - guard.policy.output_threshold)
+def margin(policy: Policy, one: Reading) -> float:
+    """How far over its threshold either stage goes, each in units of its own benign spread: as the thresholds move."""
+    path: Any = policy.fitted_on["path"]
+    return max(
+        (one.prompt_peak - policy.input_threshold) / path["input_step"],
+        (one.answer_peak - policy.output_threshold) / path["output_step"],
+    )
 
 
-def apart(scores: np.ndarray, restricted: np.ndarray) -> Figure:
-    """Log-AUROC; the interval resamples conversations of either side."""
-    sides = [np.flatnonzero(restricted == side) for side in (False, True)]
+def apart(scores: np.ndarray, restricted: np.ndarray, families: Sequence[str]) -> Figure:
+    """Log-AUROC."""
 
-    def of(benign: np.ndarray, bad: np.ndarray) -> float:
-        found = np.concatenate([scores[benign], scores[bad]])
-        return log_auroc(roc(found, np.arange(found.size) >= benign.size)).value
+    def of(at: np.ndarray) -> float | None:
+        return log_auroc(roc(scores[at], restricted[at])).value if len(set(restricted[at])) == 2 else None
 
-    rng = np.random.default_rng(0)
-    drawn = [of(*(rng.choice(side, side.size) for side in sides)) for _ in range(400)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Figure("log_auroc", of(*sides), float(low), float(high), scores.size, "share")
+    return over_families("log_auroc", of, families, "share")
+
+
+class Read(NamedTuple):
+    """What both scorers read of one answer."""
+
+    group: str
+    """Of the groups that weigh equally."""
+    family: str
+    tokens: int
+    escalated: int
+    """Tokens that are escalated."""
+    further: int
+    """Tokens that the exchange scorer reads for that, questions and conversation included."""
 
 
 def costs(
-    guard: Guard,
+    cascade: Cascade,
     exchange: ExchangeScorer,
     asked: Sequence[tuple[Item, Sequence[Exchange]]],
     by_item: Sequence[Sequence[Reading]],
 ) -> list[Figure]:
     """Shares of answers and of their tokens that are escalated, and tokens read over those of the stream scorer."""
-    cascade = guard.policy.cascade
-    assert cascade is not None, "asked of a cascade alone"  # noqa: S101
-    rows: dict[bool, list[tuple[int, int, int]]] = {False: [], True: []}
+    sides: dict[str, list[Read]] = {"benign": [], "restricted": []}
     for (item, exchanges), readings in zip(asked, by_item, strict=True):
         for turn, one in zip(exchanges, readings, strict=True):
             if (n := len(one.logits)) == 0:
@@ -149,19 +169,36 @@ def costs(
             further = 0
             if first is not None:
                 further = exchange.tokens_before(turn.prompt) + exchange.tokens_read(n, caught_up=first)
-            rows[item.is_restricted].append((n, 0 if first is None else n - first, further))
+            group = "" if item.is_restricted else item.source
+            read = Read(group, item.family, n, 0 if first is None else n - first, further)
+            sides["restricted" if item.is_restricted else "benign"].append(read)
     made: list[Figure] = []
-    for side, of in ((name, np.asarray(rows[is_bad])) for name, is_bad in (("benign", False), ("restricted", True))):
-        ratio = resampled(
-            lambda at, of=of: 1 + of[at, 2].sum() / of[at, 0].sum(), len(of), rng=np.random.default_rng(0)
-        )
-        value = 1 + of[:, 2].sum() / of[:, 0].sum()
+    for side, of in sides.items():
+        tokens, escalated, further = (np.asarray(column) for column in list(zip(*of, strict=True))[2:])
+        families, group = [one.family for one in of], np.asarray([one.group for one in of])
+
+        def compute(
+            at: np.ndarray, tokens: np.ndarray = tokens, further: np.ndarray = further, group: np.ndarray = group
+        ) -> float:
+            drawn = [at[group[at] == name] for name in np.unique(group[at])]
+            return float(np.mean([1 + further[own].sum() / tokens[own].sum() for own in drawn]))
+
         made += [
-            share(f"{side}_escalated", of[:, 1] > 0),
-            alone(f"{side}_tokens_escalated", of[:, 1].sum() / of[:, 0].sum(), int(of[:, 0].sum()), "share"),
-            Figure(f"{side}_compute", value, *(ratio or (value, value)), len(of), "ratio"),
+            share(f"{side}_escalated", escalated > 0, families),
+            alone(f"{side}_tokens_escalated", escalated.sum() / tokens.sum(), int(tokens.sum()), "share"),
+            over_families(f"{side}_compute", compute, families, "ratio"),
         ]
     return made
+
+
+def over_families(
+    name: str, statistic: Callable[[np.ndarray], float | None], families: Sequence[str], unit: str
+) -> Figure:
+    """A statistic of all, and its interval when whole families are drawn."""
+    value = statistic(np.arange(len(families)))
+    assert value is not None, f"{name}: expected conversations of both sides"  # noqa: S101
+    found = resampled_clusters(statistic, families, rng=np.random.default_rng(0), resamples=400)
+    return Figure(name, value, *(found or Interval(value, value)), len(families), unit)
 
 
 def alone(name: str, value: float, n: int, unit: str) -> Figure:
@@ -169,9 +206,11 @@ def alone(name: str, value: float, n: int, unit: str) -> Figure:
     return Figure(name, float(value), float(value), float(value), n, unit)
 
 
-def share(name: str, hits: np.ndarray) -> Figure:
-    """A share with its exact interval."""
-    return Figure(name, float(hits.mean()), *exact(int(hits.sum()), hits.size), hits.size, "share")
+def share(name: str, hits: np.ndarray, families: Sequence[str], of: np.ndarray | None = None) -> Figure:
+    """A share of those that count, of all if left out, with the interval that its families are worth."""
+    counted = np.flatnonzero(np.ones(hits.size, dtype=bool) if of is None else of)
+    own = [families[int(at)] for at in counted]
+    return Figure(name, float(hits[counted].mean()), *exact_of_clusters(hits[counted], own), counted.size, "share")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from scipy import stats
 from lictor.calibration.intervals import (
     clustered,
     exact,
+    exact_of_clusters,
     lower_bound,
     most_hits,
+    resampled_clusters,
     samples_needed,
     upper_bound,
     wilson,
@@ -100,3 +102,36 @@ def test_clustered_refuses_lists_of_different_lengths() -> None:
     """An attempt without its question is an error, not a guess."""
     with pytest.raises(CalibrationError, match="got 2 attempts, 1 questions"):
         clustered([True, False], ["q"], ["a", "b"], rng=np.random.default_rng(0))
+
+
+@given(st.integers(2, 60), st.integers(1, 6), st.data())
+def test_clusters_that_end_alike_are_worth_one_trial_each(clusters: int, size: int, data: st.DataObject) -> None:
+    """Copies of a trial say nothing new; without copies the interval is the exact one."""
+    hits = data.draw(st.integers(0, clusters))
+    outcomes = np.repeat(np.arange(clusters) < hits, size)
+    names = [str(at // size) for at in range(clusters * size)]
+
+    assert exact_of_clusters(outcomes, names) == pytest.approx(exact(hits, clusters))
+
+
+def test_trials_that_do_not_hang_together_are_worth_what_they_are() -> None:
+    """Never more than their number; with no cluster, or none for a trial, there is no interval."""
+    rng = np.random.default_rng(0)
+    outcomes, names = rng.random(2000) < 0.2, [str(at // 4) for at in range(2000)]
+
+    assert exact_of_clusters(outcomes, names) == pytest.approx(exact(int(outcomes.sum()), 2000), abs=0.003)
+    for given_names in ([], names):
+        with pytest.raises(CalibrationError, match="a cluster for each"):
+            exact_of_clusters(outcomes[:1] if not given_names else outcomes[:0], given_names)
+
+
+def test_whole_clusters_are_drawn() -> None:
+    """A mean of copies varies as that of what was copied."""
+    values = np.random.default_rng(1).normal(size=50)
+
+    def interval(copies: int) -> tuple[float, float] | None:
+        all_of = np.repeat(values, copies)
+        names = [str(at // copies) for at in range(all_of.size)]
+        return resampled_clusters(lambda at: float(all_of[at].mean()), names, rng=np.random.default_rng(0))
+
+    assert interval(10) == pytest.approx(interval(1))

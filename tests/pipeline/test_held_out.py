@@ -85,3 +85,12 @@ def test_a_restricted_answer_to_a_permitted_prompt_is_not_benign() -> None:
 
     assert {item.id for item in items["calibration"] if item.id in {given.id, "twin"}} == {given.id}
     assert all(item.is_restricted for item in items["test"])
+
+
+def test_an_item_says_whose_it_is_and_what_its_answer_is_worth() -> None:
+    """Disguised copies stay in the family; a refusal of what is restricted is no restricted answer."""
+    refused = replace(example("melt", "test"), answer_label=0, family="bells")
+    found = held_out_items([refused], [], BUCKETS, PLAN)["test"]
+
+    assert {item.source for item in found} == {"restricted", "wrapped"}
+    assert {(item.family, item.answer_label, item.is_restricted) for item in found} == {("bells", 0, True)}

@@ -163,6 +163,53 @@ def resampled(
     return Interval(float(low), float(high))
 
 
+def resampled_clusters(
+    statistic: Callable[[NDArray[np.intp]], float | None],
+    clusters: Sequence[str],
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+) -> Interval | None:
+    """As `resampled`, of units that come in clusters: whole ones are drawn.
+
+    Args:
+        statistic: Its value on the units at these indices, which may repeat; None where it has none.
+        clusters: The cluster of each unit.
+        rng: Source of the draws.
+        confidence: Of the two-sided interval.
+        resamples: Bootstrap rounds.
+    """
+    names, place = np.unique(np.asarray(clusters), return_inverse=True)
+    members = [np.flatnonzero(place == at) for at in range(names.size)]
+
+    def of_drawn(drawn: NDArray[np.intp]) -> float | None:
+        return statistic(np.concatenate([members[int(at)] for at in drawn]))
+
+    return resampled(of_drawn, names.size, rng=rng, confidence=confidence, resamples=resamples)
+
+
+def exact_of_clusters(outcomes: NDArray[np.bool_], clusters: Sequence[str], confidence: float = 0.95) -> Interval:
+    """Interval of a share of trials that come in clusters: `exact` for as many trials as these are worth.
+
+    They are worth as many as would, independent, vary as their clusters do (Korn and Graubard 1998); where all end
+    alike, one a cluster.
+
+    Raises:
+        CalibrationError: No trials, or lists of different lengths.
+    """
+    names, place = np.unique(np.asarray(clusters), return_inverse=True)
+    n, share = outcomes.size, float(outcomes.mean()) if outcomes.size else 0.0
+    if not 0 < n == place.size:
+        raise CalibrationError(f"expected a cluster for each of at least one trial, got {place.size} for {n} trials")
+    beyond = np.bincount(place, outcomes - share)  # of each cluster, hits beyond its fair share
+    variance = float((beyond**2).sum()) / n**2
+    worth = min(n, share * (1 - share) / variance) if variance else names.size
+    hits, tail = share * worth, (1 - confidence) / 2
+    low = 0.0 if share == 0 else float(stats.beta.ppf(tail, hits, worth - hits + 1))
+    return Interval(low, 1.0 if share == 1 else float(stats.beta.ppf(1 - tail, hits + 1, worth - hits)))
+
+
 def _reshare(
     won: NDArray[np.float64],
     questions: Sequence[str],

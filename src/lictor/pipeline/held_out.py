@@ -45,7 +45,13 @@ def item_of(example: Example, buckets: Mapping[str, Bucket]) -> Item:
     if example.transforms:
         source = "wrapped"
     return Item(
-        example.id, example.messages, source, bucket, is_restricted=1 in (example.prompt_label, example.answer_label)
+        example.id,
+        example.messages,
+        source,
+        bucket,
+        is_restricted=1 in (example.prompt_label, example.answer_label),
+        answer_label=example.answer_label,
+        family=example.family or example.id,
     )
 
 

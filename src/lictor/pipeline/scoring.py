@@ -25,6 +25,10 @@ class Item:
     source: str
     bucket: Bucket
     is_restricted: bool
+    answer_label: int | None = None
+    """Of the last answer alone, where known: what is restricted may have been refused."""
+    family: str = ""
+    """What it shares with others that are not independent of it."""
 
 
 def trace_all(guard: Guard, items: Sequence[Item]) -> list[Trace]:
