@@ -62,3 +62,15 @@ def test_a_prompted_judge_sees_rules_and_dialog_and_its_number_counts() -> None:
     assert all(text in seen[0] for text in ("Steps of casting a bell.", "Cooking soup.", "user: How is it cast?"))
     silent = Guard(PromptedJudge(ScriptedModel(lambda _asked, _sampling: "Hm."), RULES), None, Policy(0.0, 0.0))
     assert silent.check(ask("?")).status == "error"
+
+
+def test_a_prompted_judge_of_an_answer_is_asked_about_that() -> None:
+    """A refusal of a restricted request gives nothing, whatever was asked."""
+    seen: list[str] = []
+    model = ScriptedModel(lambda conversation, _: seen.append(conversation[-1].content) or "0")
+
+    PromptedJudge(model, RULES).score_many([ask("How is it cast?"), (*ask("How?"), Message("assistant", "In clay."))])
+
+    assert ["dialog asks for" in text for text in seen] == [True, False]
+    assert ["last message gives" in text for text in seen] == [False, True]
+    assert "assistant: In clay." in seen[1]

@@ -1,4 +1,4 @@
-"""A baseline that asks a chat model, with the constitution before it, how restricted a prompt is.
+"""A baseline that asks a chat model, with the constitution before it, how restricted a prompt or a last answer is.
 
 In: a constitution, a chat model. Out: an InputScorer. Knows no policy. A reply without a number is a scorer's failure,
 which blocks and is counted as an error.
@@ -40,7 +40,8 @@ class PromptedJudge:
         return [_logit(said) for said in self.model.complete(prompts, [_ANSWER] * len(prompts))] if prompts else []
 
     def _prompt(self, conversation: Conversation) -> str:
-        template = (resources.files("lictor.evaluation") / "prompts" / "screen.md").read_text(encoding="utf-8")
+        name = "screen_answer.md" if conversation[-1].role == "assistant" else "screen.md"
+        template = (resources.files("lictor.evaluation") / "prompts" / name).read_text(encoding="utf-8")
         return template.format(
             restricted="\n".join(f"- {rule.text}" for rule in self.constitution.restricted),
             permitted="\n".join(f"- {rule.text}" for rule in self.constitution.permitted),
