@@ -23,7 +23,7 @@ import numpy as np
 
 from lictor.assemble import new_head
 from lictor.calibration.curves import auroc, roc, tpr_at
-from lictor.calibration.intervals import Interval, exact, resampled
+from lictor.calibration.intervals import Interval, exact, resampled_clusters
 from lictor.constitution import Constitution
 from lictor.dataset.files import Row as FileRow
 from lictor.dataset.files import read_rows
@@ -77,6 +77,8 @@ def main() -> None:
     made, rows = synthetic(options.pack, options.what), real(options.rows, options.what)
     kept_back = [row for row, split in made if split == "test"]
     train = [row for row, split in made if split != "test"]
+    for name, of in (("real rows", rows), ("synthetic rows", train), ("synthetic rows kept back", kept_back)):
+        require_both_labels(of, name)
     print(
         f"{len(train)} synthetic rows to train on, {len(kept_back)} kept back; {len(rows)} real ones", file=sys.stderr
     )
@@ -121,9 +123,25 @@ def real(path: Path, what: str) -> list[Row]:
     """Every row of the file that belongs to the policy, all of them for the tutor."""
     if what == TUTOR:
         examples = import_set("labelled", str(path))
-        return [Row(e.messages, int(e.answer_label or 0), e.messages[0].content) for e in examples]
+        return [Row(e.messages, _label_of_row(e), e.messages[0].content) for e in examples]
     rows = [(row, _fields(row)) for row in read_rows(path)]
-    return [Row(conversation_of(r), int(of["label"]), str(of["rule"])) for r, of in rows if of["policy"] == what]
+    found = [Row(conversation_of(r), int(of["label"]), str(of["rule"])) for r, of in rows if of["policy"] == what]
+    return list(dict.fromkeys(found))
+
+
+def _label_of_row(example: Example) -> int:
+    """Of the last turn; where that is empty, the row's label counts as that of what comes before."""
+    label = example.prompt_label if example.answer_label is None else example.answer_label
+    if label is None:
+        raise DataError(f"{example.id}: expected a label, got none")
+    return label
+
+
+def require_both_labels(rows: Sequence[Row], name: str) -> None:
+    """Say so before hours of training, and not after."""
+    restricted = sum(row.label == 1 for row in rows)
+    if not 0 < restricted < len(rows):
+        raise SystemExit(f"{name}: expected some of both labels, got {restricted} of {len(rows)} restricted")
 
 
 def _fields(row: FileRow) -> Mapping[str, Any]:
@@ -185,20 +203,17 @@ def judged(rows: Sequence[Row], options: argparse.Namespace) -> list[Figure]:
 def on(rows: Sequence[Row], scores: Sequence[float], name: str) -> list[Figure]:
     """AUROC and what is caught at 1% and 5% false positives; intervals over whole clusters."""
     y, z = np.array([row.label == 1 for row in rows]), np.array(scores)
-    names = sorted({row.cluster for row in rows})
-    members = [np.flatnonzero([row.cluster == one for row in rows]) for one in names]
+    clusters = [row.cluster for row in rows]
     measures = {"auroc": auroc, "tpr_at_0.01": partial(tpr_at, fpr=0.01), "tpr_at_0.05": partial(tpr_at, fpr=0.05)}
     figures: list[Figure] = []
     for what, measure in measures.items():
 
-        def statistic(drawn: np.ndarray, measure: Callable[..., tuple[float, int, int]] = measure) -> float | None:
-            at = np.concatenate([members[int(i)] for i in drawn])
+        def statistic(at: np.ndarray, measure: Callable[..., tuple[float, int, int]] = measure) -> float | None:
             return float(measure(roc(z[at], y[at]))[0]) if len(set(y[at])) == 2 else None
 
-        value = statistic(np.arange(len(names)))
-        if value is None:
-            raise SystemExit(f"{name}: expected rows of both labels, got {int(y.sum())} of {len(y)} restricted")
-        found = resampled(statistic, len(names), rng=np.random.default_rng(0)) or Interval(value, value)
+        value = statistic(np.arange(len(rows)))
+        assert value is not None, f"{name}: expected rows of both labels"  # noqa: S101
+        found = resampled_clusters(statistic, clusters, rng=np.random.default_rng(0)) or Interval(value, value)
         figures.append(Figure(f"synthetic_to_real/{name}/{what}", value, *found, len(rows), "share"))
     return figures
 
