@@ -70,13 +70,16 @@ def test_what_the_stream_scorer_finds_harmless_is_read_by_nobody_else() -> None:
 
 
 def test_an_answer_is_escalated_at_the_threshold_and_stays_so() -> None:
-    """The exchange scorer reads what came before once, unscored; then every token, whatever the stream scorer says."""
+    """The exchange scorer reads what came before once, unscored; then every token, whatever the stream scorer says.
+
+    What came before ends at the token itself, not where its round began: it is what the cost was fitted to.
+    """
     exchange = says(*[0.0] * 9)
     list(guard(says(0.0, 0.0, 0.0, 1.0), exchange).stream(ask("?"), [TEXT]))
 
     words, batches = read(exchange)
     assert len(words) == 9
-    assert batches == [2, 2, 2, 1]
+    assert batches == [1, 2, 2, 1]
 
 
 @pytest.mark.parametrize(("exchange", "halts_at"), [(1.0, 3), (0.99, None)])

@@ -72,25 +72,26 @@ class Batch:
         Raises:
             ScoringError: Not one number per token.
         """
-        self._refuse_unless_numbers(logits)
+        self._refuse_unless_numbers(logits, len(self.token_ids))
         self.logits = logits
         self.escalated = self.escalation.take(self.token_ids, logits, at_once=at_once)
         return any(self.escalated)
 
     def answer_in_context(self, cascade: Cascade, logits: Sequence[float]) -> None:
-        """Take the exchange scorer's logits of `token_ids`.
+        """Take the exchange scorer's logits of those of `token_ids` that are escalated, the last ones.
 
         Raises:
             ScoringError: Not one number per token.
         """
-        self._refuse_unless_numbers(logits)
-        read = zip(self.logits or (), logits, self.escalated, strict=True)
-        self.logits = [combined(cascade, stream, exchange) if of else stream for stream, exchange, of in read]
-        self._refuse_unless_numbers(self.logits)
+        self._refuse_unless_numbers(logits, sum(self.escalated))
+        stream = self.logits or ()
+        late = len(stream) - len(logits)
+        summed = [combined(cascade, cheap, dear) for cheap, dear in zip(stream[late:], logits, strict=True)]
+        self.logits = [*stream[:late], *summed]
+        self._refuse_unless_numbers(self.logits, len(self.token_ids))
         self.escalated = ()
 
-    def _refuse_unless_numbers(self, logits: Sequence[float]) -> None:
-        expected = len(self.token_ids)
+    def _refuse_unless_numbers(self, logits: Sequence[float], expected: int) -> None:
         if len(logits) != expected:
             raise ScoringError(
                 f"scorer: expected {expected} logits for a batch of view {self.view!r}, got {len(logits)}"

@@ -200,8 +200,9 @@ class StreamGuard:
         if not batch.answer(logits, at_once=self._escalates_at_once):
             return []
         self._is_escalated = True
-        said = batch.escalation.hand_over(len(batch.token_ids))
-        return [ScoreRequest(batch.view, batch.token_ids, scorer="exchange", said=said)]
+        count = sum(batch.escalated)  # once escalated, all that follows is
+        said = batch.escalation.hand_over(count)
+        return [ScoreRequest(batch.view, batch.token_ids[-count:], scorer="exchange", said=said)]
 
     def _awake(self) -> list[ViewLane]:
         return [lane for view in self._views for lane in view.awake()]
