@@ -10,10 +10,11 @@ import pytest
 from lictor.artifacts import read_manifest
 from lictor.assemble import Guard, read_policy, save_guard
 from lictor.errors import ArtifactError
+from lictor.evaluation.ahead import Exchange
 from lictor.model.backbone import Cut
 from lictor.model.exchange import ExchangeScorer
 from lictor.pipeline.adapting import Case, adapt
-from lictor.pipeline.cascading import CASCADE, read_cascade
+from lictor.pipeline.cascading import CASCADE, answers_of, read_cascade
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.probing import ProbeSettings, make_probe, probe_folder
 from lictor.pipeline.scoring import Item, trace_all
@@ -82,6 +83,21 @@ def test_a_trace_says_what_the_guard_does(escalating: Project) -> None:
 
         assert decision.escalated == (escalation < 0)
         assert decision.score == pytest.approx(max(trace.prompt_score, trace.answers[0].peak), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("restricted", "label", "answers"),
+    [(False, 0, ["Yes?", "Stir."]), (True, 1, ["Stir."]), (True, 0, []), (True, None, [])],
+)
+def test_a_cascade_is_fitted_on_answers_whose_label_is_known(
+    restricted: bool, label: int | None, answers: list[str]
+) -> None:
+    """What came before a restricted answer is not restricted, nor is the refusal of a restricted request."""
+    talk = (*ask("Hello"), Message("assistant", "Yes?"), *ask("How is it cast?"), Message("assistant", "Stir."))
+    item = Item("a", talk, "x", "everyday", restricted, label)
+
+    assert [exchange.answer for exchange in answers_of(item)] == answers
+    assert answers_of(replace(item, conversation=talk[:-1])) == ([Exchange(talk[:1], "Yes?")] if not restricted else [])
 
 
 @pytest.mark.slow

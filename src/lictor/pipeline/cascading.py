@@ -2,6 +2,10 @@
 
 In: the scorers of a guard, conversations. Out: when an answer is escalated and what the exchange scorer weighs, and
 that in a file of the traces' artefact. Knows no threshold.
+
+A benign conversation's answers are all benign. Of a restricted one only the last answer's label is known: it counts if
+it gives what is restricted. A refusal, or what was said before, is neither; taken for restricted, it would make the
+scorer look best that goes by the prompt alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from lictor.assemble import Scorers
 from lictor.calibration.cascade import CascadeReport, TwiceRead, fit_cascade
 from lictor.errors import ArtifactError
-from lictor.evaluation.ahead import read_ahead
+from lictor.evaluation.ahead import Exchange, read_ahead
 from lictor.evaluation.suites import exchanges_of
 from lictor.guard.guard import Guard
 from lictor.model.exchange import ExchangeScorer
@@ -25,7 +29,7 @@ CASCADE = "cascade.json"
 
 
 def fit_on(scorers: Scorers, items: Sequence[Item], *, debounce: int, compute: float) -> CascadeReport | None:
-    """The cascade of these scorers; None where there is no exchange scorer. What that cannot read is left out.
+    """The cascade of these scorers; None where there is no exchange scorer. What either cannot read is left out.
 
     Raises:
         CalibrationError: There is no benign or no restricted answer among them.
@@ -33,7 +37,7 @@ def fit_on(scorers: Scorers, items: Sequence[Item], *, debounce: int, compute: f
     if scorers.exchange is None:
         return None
     never = Policy(inf, inf, debounce=debounce)
-    asked = [(item, exchange) for item in items for exchange in exchanges_of(item.conversation) if exchange.answer]
+    asked = [(item, exchange) for item in items for exchange in answers_of(item)]
     exchanges = [exchange for _, exchange in asked]
     by_stream = read_ahead(Guard(scorers.prompt, scorers.answer, never), exchanges)
     by_exchange = read_ahead(Guard(None, scorers.exchange, never, views={}), exchanges)
@@ -50,6 +54,15 @@ def fit_on(scorers: Scorers, items: Sequence[Item], *, debounce: int, compute: f
         if len(stream.logits) == len(other.logits) > 0 and stream.prompt_peak < inf
     ]
     return fit_cascade(read, debounce=debounce, compute=compute)
+
+
+def answers_of(item: Item) -> list[Exchange]:
+    """The answers of a conversation whose label is the conversation's own."""
+    answered = [exchange for exchange in exchanges_of(item.conversation) if exchange.answer]
+    if not item.is_restricted:
+        return answered
+    ends_so = item.answer_label == 1 and item.conversation[-1].role == "assistant"
+    return answered[-1:] if ends_so else []
 
 
 def read_cascade(traces: Path) -> CascadeReport | None:
