@@ -2,20 +2,25 @@
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from lictor.artifacts import read_manifest
 from lictor.assemble import Guard, read_policy, save_guard
-from lictor.errors import ArtifactError
+from lictor.cli.main import app
+from lictor.dataset.store import read_dataset
+from lictor.errors import ArtifactError, CalibrationError
 from lictor.evaluation.ahead import Exchange
 from lictor.model.backbone import Cut
 from lictor.model.exchange import ExchangeScorer
 from lictor.pipeline.adapting import Case, adapt
+from lictor.pipeline.calibrating import cascade_of, points_of
 from lictor.pipeline.cascading import CASCADE, answers_of, read_cascade
 from lictor.pipeline.config import Project, load_project
+from lictor.pipeline.parts import part_guard
 from lictor.pipeline.probing import ProbeSettings, make_probe, probe_folder
 from lictor.pipeline.scoring import Item, trace_all
 from lictor.pipeline.stages import plan, run
@@ -98,6 +103,40 @@ def test_a_cascade_is_fitted_on_answers_whose_label_is_known(
 
     assert [exchange.answer for exchange in answers_of(item)] == answers
     assert answers_of(replace(item, conversation=talk[:-1])) == ([Exchange(talk[:1], "Yes?")] if not restricted else [])
+
+
+def test_calibrate_says_when_answers_are_escalated(escalating: Project) -> None:
+    """Levels, weights and costs as in the guard's policy; what budgets would buy is for answers read so."""
+    fitted = cascade_of(escalating)
+    [point] = points_of(escalating, [0.4])
+    policy = read_policy(escalating.guard / "policy.json")
+
+    assert fitted is not None
+    assert point.fit is not None
+    assert fitted.cascade == policy.cascade == point.fit.policy.cascade
+    as_json = CliRunner().invoke(app, ["calibrate", str(escalating.folder), "--budget", "0.4", "--json"])
+    shown = CliRunner().invoke(app, ["calibrate", str(escalating.folder), "--budget", "0.4"])
+    told = json.loads(as_json.stdout)
+    assert told["cascade"] == json.loads(json.dumps(asdict(fitted)))
+    assert told["points"][0]["prompt_weight"] == policy.prompt_weight
+    if policy.cascade is None:
+        assert "no answer is escalated" in shown.stdout
+    else:
+        assert f"{policy.cascade.weight:g} (chosen)" in shown.stdout
+        assert f"a prompt of {policy.cascade.prompt_escalation:.3f} or more" in shown.stdout
+        assert f"an answer token of {policy.cascade.answer_escalation:.3f} or more" in shown.stdout
+
+
+def test_parts_are_fitted_as_their_guard_was(copy: Project) -> None:
+    """To the same promise, and on the same conversations: one of the user's own cannot promise for all of them."""
+    guard, data = Guard.load(copy.guard), read_dataset(next(copy.runs.glob("data-*")))
+    assert part_guard("output_only", copy, data, guard).policy.fitted_on["promise"] == "mean"
+
+    (copy.folder / "own.jsonl").write_text('{"prompt": "Soup?", "response": "With leek."}\n')
+    project = change_settings(copy, policy={"promise": "every_source"}, benign=[{"path": "own.jsonl", "source": "own"}])
+
+    with pytest.raises(CalibrationError, match="pool:own: 1"):
+        part_guard("output_only", project, data, guard)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """`lictor calibrate`: operating points, and thresholds fitted anew on a project's own traffic.
 
-In: a project, decision logs. Out: a table of budgets; with logs, how the traffic differs, and the guard brought up to
-date.
+In: a project, decision logs. Out: a table of budgets, and when answers are escalated; with logs, how the traffic
+differs, and the guard brought up to date.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from lictor.cli.output import JsonOption, say, say_json, say_table
 from lictor.cli.progress import StageProgress
 
 if TYPE_CHECKING:
+    from lictor.calibration.cascade import CascadeReport
     from lictor.calibration.points import OperatingPoint
     from lictor.calibration.thresholds import Rate
     from lictor.pipeline.calibrating import Recalibrated
@@ -35,7 +36,7 @@ def calibrate(  # noqa: PLR0917 - the command line's options
 ) -> None:
     """Show what other false-positive budgets would promise and stop; or fit the guard to your own traffic."""
     from lictor.calibration.points import BUDGETS
-    from lictor.pipeline.calibrating import points_of, recalibrate
+    from lictor.pipeline.calibrating import cascade_of, points_of, recalibrate
     from lictor.pipeline.config import load_project
 
     project = load_project(folder)
@@ -43,13 +44,16 @@ def calibrate(  # noqa: PLR0917 - the command line's options
     if logs:
         progress = StageProgress(quiet=as_json)
         done = recalibrate(project, logs, progress, source=source, stopped=stopped)
-    points = points_of(project, budget or BUDGETS)
+    points, cascade = points_of(project, budget or BUDGETS), cascade_of(project)
     if as_json:
-        say_json({"recalibrated": asdict(done) if done else None, "points": [_as_row(point) for point in points]})
+        rows = {"points": [_as_row(point) for point in points], "cascade": asdict(cascade) if cascade else None}
+        say_json({"recalibrated": asdict(done) if done else None, **rows})
         return
     if done:
         _say_recalibrated(done, source)
     _say_points(points)
+    if cascade:
+        _say_cascade(cascade)
 
 
 def _as_row(point: "OperatingPoint") -> dict[str, object]:
@@ -60,6 +64,8 @@ def _as_row(point: "OperatingPoint") -> dict[str, object]:
         "budget_fpr": point.budget_fpr,
         "input_threshold": policy.input_threshold,
         "output_threshold": policy.output_threshold,
+        "prompt_weight": policy.prompt_weight,
+        "prompt_floor": policy.prompt_floor,
         "promise": report.promise,
         "upper_bound": report.fitted_upper,
         "held_out": asdict(report.held_out),
@@ -84,6 +90,26 @@ def _say_points(points: "Sequence[OperatingPoint]") -> None:
         )
     columns = ["budget", "benign stopped", "on the test split", "restricted refused", "refused or halted"]
     say_table(columns, rows, title="Operating points (the last three columns: the test split, which chose nothing)")
+
+
+def _say_cascade(report: "CascadeReport") -> None:
+    cascade = report.cascade
+    weighs = f"{cascade.weight:g}" if cascade else "0"
+    rows = [[weight + " (chosen)" * (weight == weighs), f"{value:.3f}"] for weight, value in report.log_auroc.items()]
+    columns = ["weight of the exchange scorer", "log-AUROC of answers"]
+    say_table(
+        columns, rows, title="Answers read by the exchange scorer too (the validation split, which promises nothing)"
+    )
+    if cascade is None:
+        say("the exchange scorer adds nothing to the stream scorer: no answer is escalated")
+        return
+    say(f"escalated: from the beginning after a prompt of {cascade.prompt_escalation:.3f} or more,")
+    say(f"else from an answer token of {cascade.answer_escalation:.3f} or more on, by the stream scorer")
+    exchange = f"({cascade.scale:.3g} x exchange {cascade.shift:+.3f})"
+    say(f"an escalated token scores {1 - cascade.weight:g} x stream + {weighs} x {exchange}")
+    say(f"that is {report.benign_escalated:.1%} of the benign answers ({report.n_benign:,}), sources weighing equally,")
+    say(f"and {report.restricted_escalated:.1%} of the restricted ones ({report.n_restricted:,});")
+    say(f"benign ones cost {report.compute:.2f} times the tokens that the stream scorer reads")
 
 
 def _say_recalibrated(done: "Recalibrated", source: str) -> None:

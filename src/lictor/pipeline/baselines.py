@@ -6,7 +6,7 @@ In: a project, its examples, the name of a baseline. Out: a guard. Knows no atta
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lictor.augment import PlanConfig, augment
+from lictor.augment import augment
 from lictor.calibration.thresholds import fit
 from lictor.constitution import Constitution
 from lictor.errors import UsageError
@@ -26,8 +26,10 @@ from lictor.llm.load import load_chat_model
 from lictor.llm.weights import cache_dir
 from lictor.pipeline.config import Project
 from lictor.pipeline.held_out import held_out_items
+from lictor.pipeline.pools import read_pools
 from lictor.pipeline.scoring import trace_all
 from lictor.pipeline.stages import Inputs, read_inputs
+from lictor.pipeline.training import augment_plan
 from lictor.types import Example, Policy
 
 
@@ -53,9 +55,13 @@ def baseline_guard(name: str, project: Project, examples: Sequence[Example], pol
             listed = keyword_list(inputs.constitution)
             made = Guard(BaselineInput(listed.open), BaselineStream(listed.open), policy)
         case "bag_of_words":
-            made = _bag_of_words(train + augment(train, _wrapped(project)), policy)
+            made = _bag_of_words(train + augment(train, augment_plan(project, per_example=1)), policy)
         case "embeddings":
-            made = Guard(_embeddings(train + augment(train, _wrapped(project)), reference or MINILM), None, policy)
+            made = Guard(
+                _embeddings(train + augment(train, augment_plan(project, per_example=1)), reference or MINILM),
+                None,
+                policy,
+            )
         case "judge":
             model = CachedModel(load_chat_model(reference), CompletionStore(cache_dir() / "completions.sqlite"))
             made = Guard(PromptedJudge(model, inputs.constitution), None, policy)
@@ -85,9 +91,9 @@ def _embeddings(train: Sequence[Example], reference: str) -> EmbeddingInput:
 
 
 def fitted(guard: Guard, project: Project, inputs: Inputs, examples: Sequence[Example]) -> Guard:
-    """`guard` with thresholds that keep the project's budget on the splits training never saw, wrapped copies too."""
+    """`guard` with thresholds that keep the project's budget as its own guard does: on the same conversations."""
     section = project.config.policy
-    items = held_out_items(examples, [], inputs.buckets, _wrapped(project))
+    items = held_out_items(examples, read_pools(project), inputs.buckets, augment_plan(project, per_example=1))
     traces = {split: trace_all(guard, of) for split, of in items.items()}
     found = fit(
         traces["validation"],
@@ -96,10 +102,6 @@ def fitted(guard: Guard, project: Project, inputs: Inputs, examples: Sequence[Ex
         budget_fpr=section.budget_fpr,
         policy_template=guard.policy,
         confidence=section.confidence,
+        promise=section.promise,
     )
     return Guard(guard.input_scorer, guard.stream_scorer, found.policy, views=guard.views)
-
-
-def _wrapped(project: Project) -> PlanConfig:
-    section = project.config.augment
-    return PlanConfig(per_example=1, depth=section.compose, hold_out=section.hold_out)

@@ -13,12 +13,14 @@ from typing import Literal, cast
 
 from lictor.artifacts import write_atomic
 from lictor.assemble import read_policy
+from lictor.calibration.cascade import CascadeReport
 from lictor.calibration.drift import Drift, drift
 from lictor.calibration.points import BUDGETS, OperatingPoint, operating_points
 from lictor.calibration.traces import Trace
 from lictor.dataset.files import Row, read_rows
 from lictor.dataset.pools import conversation_of
 from lictor.errors import DataError, UsageError
+from lictor.pipeline.cascading import read_cascade
 from lictor.pipeline.config import Project
 from lictor.pipeline.stages import TRACES, policy_template, run, stands
 from lictor.pipeline.standing import Progress
@@ -51,6 +53,15 @@ class Recalibrated:
     after: tuple[float, float]
 
 
+def cascade_of(project: Project) -> CascadeReport | None:
+    """When the project's guard escalates an answer, and what that was chosen among; None without an exchange scorer.
+
+    Raises:
+        UsageError: The project has not been run.
+    """
+    return read_cascade(stands(project)["traces"])
+
+
 def points_of(project: Project, budgets: Sequence[float] = BUDGETS) -> list[OperatingPoint]:
     """What other budgets would promise and stop; seconds, since the scores stand.
 
@@ -61,7 +72,7 @@ def points_of(project: Project, budgets: Sequence[float] = BUDGETS) -> list[Oper
     section = project.config.policy
     return operating_points(
         (splits["validation"], splits["calibration"], splits["test"]),
-        policy_template(project),
+        policy_template(project, cascade_of(project)),
         budgets=budgets,
         confidence=section.confidence,
         promise=section.promise,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
 from lictor.assemble import HeadKind, Scorers, load_scorers, read_policy, save_guard
+from lictor.calibration.cascade import CascadeReport
 from lictor.calibration.thresholds import fit
 from lictor.calibration.traces import Trace
 from lictor.constitution import Constitution
@@ -256,8 +257,8 @@ def make_traces(
     )
 
 
-def policy_template(project: Project) -> Policy:
-    """A policy that behaves as the settings say, its thresholds not yet fitted."""
+def policy_template(project: Project, cascade: CascadeReport | None = None) -> Policy:
+    """A policy that behaves as the settings say and escalates as was fitted; its thresholds are not yet."""
     section = project.config.policy
     return Policy(
         0.0,
@@ -269,6 +270,7 @@ def policy_template(project: Project) -> Policy:
         on_error=section.on_error,
         unreadable=section.unreadable,
         enforcement=section.enforcement,
+        cascade=cascade and cascade.cascade,
     )
 
 
@@ -277,13 +279,12 @@ def make_policy(project: Project, traces: Path, out: Out) -> Manifest:
     section = project.config.policy
     splits = read_traces(traces / TRACES)
     cascade = read_cascade(traces)
-    template = replace(policy_template(project), cascade=cascade and cascade.cascade)
     fitted = fit(
         splits["validation"],
         splits["calibration"],
         splits["test"],
         budget_fpr=section.budget_fpr,
-        policy_template=template,
+        policy_template=policy_template(project, cascade),
         confidence=section.confidence,
         promise=section.promise,
     )
