@@ -105,11 +105,11 @@ def _say_cascade(report: "CascadeReport") -> None:
         return
     say(f"escalated: from the beginning after a prompt of {cascade.prompt_escalation:.3f} or more,")
     say(f"else from an answer token of {cascade.answer_escalation:.3f} or more on, by the stream scorer")
-    exchange = f"({cascade.scale:.3g} x exchange {cascade.shift:+.3f})"
-    say(f"an escalated token scores {1 - cascade.weight:g} x stream + {weighs} x {exchange}")
     say(f"that is {report.benign_escalated:.1%} of the benign answers ({report.n_benign:,}), sources weighing equally,")
     say(f"and {report.restricted_escalated:.1%} of the restricted ones ({report.n_restricted:,});")
     say(f"benign ones cost {report.compute:.2f} times the tokens that the stream scorer reads")
+    exchange = f"({cascade.scale:.3g} x exchange {cascade.shift:+.3f})"
+    say(f"an escalated token scores {1 - cascade.weight:g} x stream + {weighs} x {exchange}")
 
 
 def _say_recalibrated(done: "Recalibrated", source: str) -> None:

@@ -11,16 +11,12 @@ from lictor.cli.check import decision_row, describe
 from lictor.guard.guard import Guard
 from lictor.types import (
     ChatModel,
-    Context,
     Conversation,
     Decision,
     Halted,
     Refused,
     Released,
     Sampling,
-    ScoringSession,
-    StreamScorer,
-    Tokenizer,
 )
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -37,7 +33,7 @@ class Shown:
     """What the model wrote, the withheld part too."""
     decision: Decision
     scores: list[float] = field(default_factory=list[float])
-    """Logit of every answer token read."""
+    """What every answer token read counts for, as it is held against the threshold."""
 
     def row(self) -> dict[str, object]:
         """As a JSON object."""
@@ -63,17 +59,8 @@ def show_turn(
 
     `private` turns go to the model alone: what an application adds behind the guard.
     """
-    recorder = _Recorder(guard.stream_scorer) if guard.stream_scorer else None
-    watched = Guard(
-        guard.input_scorer,
-        recorder,
-        guard.policy,
-        exchange_scorer=guard.exchange_scorer,
-        views=guard.views,
-        version=guard.version,
-    )
-    session = watched.open(seen)
     shown = Shown("answered", "", "", Decision("allow", None, None, 0.0, 0.0))
+    session = guard.open(seen, on_score=shown.scores.append)
     for event in session.settle():
         if isinstance(event, Refused):
             shown.outcome = "refused"
@@ -86,7 +73,6 @@ def show_turn(
         else:
             _take([*session.finish(), *session.settle()], shown, write)
     shown.decision = session.decision
-    shown.scores = recorder.scores if recorder else []
     return shown
 
 
@@ -121,33 +107,3 @@ def _take(events: Sequence[object], shown: Shown, write: Callable[[str], None]) 
                 shown.outcome = "halted"
             case _:
                 pass
-
-
-class _Recorder:
-    """A stream scorer that keeps the logits of the text itself (not of views) as they are given."""
-
-    def __init__(self, scorer: StreamScorer) -> None:
-        self._scorer = scorer
-        self.scores: list[float] = []
-
-    @property
-    def context(self) -> Context:
-        return self._scorer.context
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        return self._scorer.tokenizer
-
-    def open(self, conversation: Conversation) -> ScoringSession:
-        return _RecordingSession(self._scorer.open(conversation), self.scores)
-
-
-class _RecordingSession:
-    def __init__(self, session: ScoringSession, scores: list[float]) -> None:
-        self._session = session
-        self._scores = scores
-
-    def score(self, token_ids: Sequence[int]) -> Sequence[float]:
-        logits = self._session.score(token_ids)
-        self._scores.extend(logits)
-        return logits

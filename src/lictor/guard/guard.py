@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from lictor.errors import UsageError
 from lictor.guard.session import GuardSession
+from lictor.guard.stream import OnScore
 from lictor.guard.views import VIEWS, Views
 from lictor.types import Conversation, Decision, ExchangeScorer, GuardEvent, InputScorer, Policy, StreamScorer
 
@@ -42,15 +43,15 @@ class Guard:
         self.views = views
         self.version = version
 
-    def open(self, conversation: Conversation) -> GuardSession:
-        """A session for the answer to `conversation`; the caller drives it.
+    def open(self, conversation: Conversation, *, on_score: OnScore | None = None) -> GuardSession:
+        """A session for the answer to `conversation`; the caller drives it, and is told the score of each token.
 
         Raises:
             UsageError: The conversation has no message.
         """
         if not conversation:
             raise UsageError("Guard: expected a conversation of at least one message, got none")
-        return self._session(conversation)
+        return self._session(conversation, on_score)
 
     def check(self, conversation: Conversation) -> Decision:
         """Verdict on a whole conversation: its prompt, and its answer if it ends with one.
@@ -88,7 +89,7 @@ class Guard:
         """
         return _adrive(self.open(conversation), chunks)
 
-    def _session(self, prompt: Conversation) -> GuardSession:
+    def _session(self, prompt: Conversation, on_score: OnScore | None = None) -> GuardSession:
         return GuardSession(
             prompt,
             self.input_scorer,
@@ -97,6 +98,7 @@ class Guard:
             exchange_scorer=self.exchange_scorer,
             views=self.views,
             version=self.version,
+            on_score=on_score,
         )
 
 

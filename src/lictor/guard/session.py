@@ -13,7 +13,7 @@ from math import inf, isnan
 
 from lictor.errors import ScoringError, UsageError
 from lictor.guard.legible import is_legible
-from lictor.guard.stream import StreamGuard, StreamStep
+from lictor.guard.stream import OnScore, StreamGuard, StreamStep
 from lictor.guard.views import READINGS, Views, view_texts
 from lictor.types import (
     UNREADABLE,
@@ -51,6 +51,7 @@ class GuardSession:
         exchange_scorer: ExchangeScorer | None = None,
         views: Views,
         version: str = "",
+        on_score: OnScore | None = None,
     ) -> None:
         self._prompt = prompt
         self._input_scorer = input_scorer
@@ -64,7 +65,9 @@ class GuardSession:
         self._readers = Readers(prompt, stream_scorer, exchange_scorer) if stream_scorer else None
         self._requests: deque[ScoreRequest] = deque()
         self._stream = (
-            StreamGuard(stream_scorer.tokenizer, policy, views=views, version=version) if stream_scorer else None
+            StreamGuard(stream_scorer.tokenizer, policy, views=views, version=version, on_score=on_score)
+            if stream_scorer
+            else None
         )
 
     @property

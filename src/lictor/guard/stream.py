@@ -11,7 +11,7 @@ where it halts, depends on the text and the scores alone.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ from lictor.guard.views import VIEWS, Views
 from lictor.types import UNREADABLE, Action, Decision, Halted, Policy, Released, ScoreRequest, ScorerName, Tokenizer
 
 StreamStep = Released | Halted | ScoreRequest
+OnScore = Callable[[float], None]
+"""Called with what each token of the text itself counts for: all scorers' logits summed, the prompt's part added."""
 
 OPEN_VIEWS = 8
 """Disguises open at once, disguises within them counted, above which an answer halts: each is a stream to be scored."""
@@ -75,6 +77,7 @@ class StreamGuard:
         *,
         views: Views = VIEWS,
         version: str = "",
+        on_score: OnScore | None = None,
     ) -> None:
         if policy.stride < 1 or policy.debounce < 1 or policy.hold_back < 0:
             raise UsageError(
@@ -83,6 +86,7 @@ class StreamGuard:
             )
         self._policy = policy
         self._version = version
+        self._on_score = on_score
         self._committer = Committer(tokenizer)
         self._held: deque[Segment] = deque()
         self._released = 0
@@ -263,6 +267,9 @@ class StreamGuard:
     def _decide(self, ended: _Round) -> list[StreamStep]:
         for batch in ended.batches:
             batch.decide(self._suspicion)
+            if self._on_score and batch.view is None:
+                for logit in batch.logits or ():
+                    self._on_score(logit + self._suspicion)
         bounds = [ended.unreadable, *(batch.cleared for batch in ended.batches)]
         cleared = min(bound for bound in bounds if bound is not None)
         halts = any(batch.debounce.halted for batch in ended.batches)
