@@ -22,7 +22,7 @@ from lictor.model.probe import Probe
 from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.testing import FakeInputScorer, FakeStreamScorer, KeywordInputScorer, KeywordStreamScorer, ask
-from lictor.types import Cascade, Conversation, Message, Policy
+from lictor.types import Cascade, Conversation, Message, Policy, Released
 
 POLICY = Policy(0.0, 0.0)
 SUSPICIOUS = Policy(0.0, 0.0, hold_back=3, prompt_weight=0.5, prompt_floor=-3.0)
@@ -120,6 +120,24 @@ def test_logits_are_one_a_token_of_the_answer(guard: Guard) -> None:
 
     assert guard.stream_scorer is not None
     assert len(reading.logits) == len(encode(guard.stream_scorer.tokenizer, SAID))
+
+
+def test_scores_are_those_that_the_guard_decides_by(guard: Guard) -> None:
+    """What the exchange scorer and the prompt add is in them, also where the answer is halted on the way."""
+    at_once = Cascade(-1e9, 0.5, weight=0.6, scale=0.7, shift=-0.2)
+    policy = replace(SUSPICIOUS, input_threshold=inf, output_threshold=inf, cascade=at_once)
+    exchange = Exchange(ask("Why?"), SAID)
+    scores: list[float] = []
+    session = set_to(guard, policy).open(exchange.prompt, on_score=scores.append)
+    session.settle()
+    for more in (session.push(SAID), session.settle(), session.finish(), session.settle()):
+        assert all(isinstance(event, Released) for event in more)
+
+    for threshold in (inf, -inf):
+        [reading] = read_ahead(set_to(guard, replace(policy, output_threshold=threshold)), [exchange])
+        assert reading.scores == pytest.approx(scores, abs=1e-3)
+        assert reading.scores != pytest.approx(reading.logits, abs=1e-3)
+        assert len(reading.scores) == len(reading.logits)
 
 
 def test_stages_do_not_hide_each_other() -> None:

@@ -55,6 +55,8 @@ class Reading:
     """Output threshold at or under which the answer is halted; infinities as above."""
     logits: tuple[float, ...]
     """The stream scorer's logit of each token of the answer itself."""
+    scores: tuple[float, ...]
+    """What each counts for, as it is held against the threshold: the exchange scorer's part and the prompt's too."""
 
     def is_unreadable(self, stage: Stage) -> bool:
         """Whether a stage blocks since the text cannot be read."""
@@ -121,6 +123,7 @@ def read_ahead(guard: Guard, exchanges: Sequence[Exchange]) -> list[Reading]:
             prompt_peak=_peak(prompt),
             answer_peak=stream.peak if stream else -inf,
             logits=stream.logits if stream else (),
+            scores=stream.scores if stream else (),
         )
         for exchange, prompt, stream in zip(exchanges, screened, streams, strict=True)
     ]
@@ -207,6 +210,7 @@ class _Streamed:
     delivered: str
     peak: float
     logits: tuple[float, ...]
+    scores: tuple[float, ...]
 
 
 class _Asked(NamedTuple):
@@ -216,6 +220,8 @@ class _Asked(NamedTuple):
     steps: list[StreamStep]
     prompt_score: float
     """Counts in the answer's, where the policy says so."""
+    scores: list[float]
+    """Of the tokens decided so far."""
 
     @property
     def by_view(self) -> dict[_Key, list[ScoreRequest]]:
@@ -262,9 +268,10 @@ def _stream_all(
 
 
 def _ask(guard: Guard, scorer: StreamScorer, policy: Policy, answer: str, prompt_score: float) -> _Asked:
-    stream = StreamGuard(scorer.tokenizer, policy, views=guard.views, version=guard.version)
+    scores: list[float] = []
+    stream = StreamGuard(scorer.tokenizer, policy, views=guard.views, version=guard.version, on_score=scores.append)
     stream.after_prompt(prompt_score)
-    return _Asked(stream, [*stream.push(answer), *stream.finish()], prompt_score)
+    return _Asked(stream, [*stream.push(answer), *stream.finish()], prompt_score, scores)
 
 
 def _hear_all(
@@ -311,14 +318,14 @@ def _decide(guard: Guard, scorer: StreamScorer, answer: str, asked: _Asked, hear
     """The guard's decision on an answer, and the score it would have had with nothing to halt it."""
     delivered = _settle(asked, heard)
     decision = asked.stream.decision
-    final = decision
+    final, scores = decision, asked.scores
     if decision.action == "block" and decision.status == "ok":
         unhalted = _ask(guard, scorer, replace(guard.policy, output_threshold=inf), answer, asked.prompt_score)
         _settle(unhalted, heard)
-        final = unhalted.stream.decision
+        final, scores = unhalted.stream.decision, unhalted.scores
     text: _Key = ("stream", None)
     logits = tuple(heard[text].logits) if text in heard else ()
-    return _Streamed(decision, delivered, _peak(final), logits)
+    return _Streamed(decision, delivered, _peak(final), logits, tuple(scores))
 
 
 def _settle(asked: _Asked, heard: Mapping[_Key, _Heard]) -> str:

@@ -69,6 +69,7 @@ class Record:
     """What the output stage alone lets out."""
     tokens: int
     logits: tuple[float, ...] | None = None
+    """What each token of the answers counted for, as it is held against the threshold; kept of some."""
     prompt_unreadable: bool = False
     """Whether the prompt was blocked since it cannot be read."""
     answer_unreadable: bool = False
@@ -161,7 +162,7 @@ def _finite(peak: float) -> float | None:
 def _traced(case: Case, readings: Sequence[Reading]) -> tuple[float, ...] | None:
     if case.attack is None or int(case.id[:8], 16) % TRACED_EVERY:
         return None
-    return tuple(round(logit, 2) for reading in readings for logit in reading.logits)
+    return tuple(round(logit, 2) for reading in readings for logit in reading.scores)
 
 
 # --- the file --------------------------------------------------------------------------------------------
