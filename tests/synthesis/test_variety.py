@@ -8,6 +8,8 @@ import pytest
 
 from lictor.llm.scripted import ScriptedModel
 from lictor.synthesis.answers import Wanted, answer_prompt
+from lictor.synthesis.asking import Generator as Asking
+from lictor.synthesis.asking import Report, elected
 from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.estimate import estimate
 from lictor.synthesis.keeping import keep_rates
@@ -96,6 +98,19 @@ class Judging(Generator):
         if sampling.max_tokens == 2 and "Message:" in prompt:
             return "Yes" if "3 would please" in prompt else "No"
         return said
+
+
+def test_a_judge_that_says_nothing_agrees_with_nobody() -> None:
+    """The label stands, since no judge spoke against it; that is not counted as a judge's agreement."""
+    model = ScriptedModel(lambda asked, _: {"a": "Yes", "b": "No", "c": "Hm."}[asked[-1].content])
+    report = Report()
+
+    kept = elected(
+        "queries", [1, 1, 1], {"vote_asks": ["a", "b", "c"]}, Asking(model, 0, lambda _s, _a, _n: None), report
+    )
+
+    assert kept == [True, False, True]
+    assert (report.counts["votes: vote_asks agreed"], report.counts["votes: vote_asks said yes or no"]) == (1, 2)
 
 
 def test_outvoted_queries_are_dropped_and_counted(tmp_path: Path) -> None:

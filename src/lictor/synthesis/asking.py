@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lictor.artifacts import fingerprint
+from lictor.synthesis.filters import says_yes
 from lictor.synthesis.votes import bears_out
 from lictor.types import ChatModel, Message, Sampling
 
@@ -58,8 +59,11 @@ def elected(
     """For each text, whether a majority of the judges, asked their prompts about it, bears its label out."""
     votes = {judge: ask(f"judge: {judge}", of, 2, 0.0) for judge, of in prompts.items()}
     for judge, said in votes.items():
-        agreed = sum(bears_out(label, [vote]) for label, vote in zip(labels, said, strict=True))
-        report.note(f"votes: {judge} agreed", agreed)
+        found = [says_yes(vote) for vote in said]
+        report.note(
+            f"votes: {judge} agreed", sum(vote == bool(label) for label, vote in zip(labels, found, strict=True))
+        )
+        report.note(f"votes: {judge} said yes or no", len(found) - found.count(None))
     kept = [bears_out(label, [said[at] for said in votes.values()]) for at, label in enumerate(labels)]
     report.note(f"{what} put to the vote", len(labels))
     report.note(f"{what} dropped: outvoted", kept.count(False))
