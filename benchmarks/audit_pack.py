@@ -18,7 +18,7 @@ from lictor.artifacts import read_manifest
 from lictor.calibration.intervals import exact
 from lictor.constitution import Constitution
 from lictor.dataset.audit import Audit, audit
-from lictor.dataset.review import count_verdicts, read_verdicts
+from lictor.dataset.review import count_skipped, count_verdicts, read_verdicts
 from lictor.dataset.store import read_dataset
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.results import record
@@ -43,7 +43,10 @@ def main() -> None:
     prefix = f"audit_{options.name}"
     figures = [*counted(prefix, examples), *kept(prefix, notes.get("synthesis", {})), *audited(prefix, found)]
     if options.verdicts:
-        read = count_verdicts(examples, read_verdicts(options.verdicts))
+        verdicts = read_verdicts(options.verdicts)
+        if skipped := count_skipped(examples, verdicts):
+            raise SystemExit(f"{options.verdicts}: expected a sample read in its order, got {skipped} passed over")
+        read = count_verdicts(examples, verdicts)
         figures += [share(f"{prefix}/read/{r.verdict}", r.examples, r.of) for r in read if r.group == "all"]
     shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     record(RESULTS, figures, " ".join(["python benchmarks/audit_pack.py", *shown]))
@@ -73,8 +76,9 @@ def kept(prefix: str, counts: Any) -> list[Figure]:
 
 def audited(prefix: str, found: Audit) -> list[Figure]:
     """Leaks, refusals, openings and doubtful labels."""
+    alike = {name for leak in found.near_leaks for name in leak}
     return [
-        share(f"{prefix}/near_duplicates_across_splits", len(found.near_leaks), found.prompts),
+        share(f"{prefix}/near_duplicates_across_splits", len(alike), found.prompts),
         share(f"{prefix}/answers_that_refuse", len(found.refusals), found.answers),
         share(f"{prefix}/held_out_openings_seen_in_training", found.templates.seen, found.templates.held),
         share(

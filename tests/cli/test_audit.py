@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lictor.cli.main import app
+from lictor.dataset.review import draw_sample
 from lictor.dataset.store import write_dataset, write_jsonl
 from lictor.types import Example, Message
 
@@ -67,6 +68,9 @@ def test_a_readers_verdicts_on_a_sample_are_counted(tmp_path: Path) -> None:
     (tmp_path / "v.json").write_text(json.dumps({str(i): "right" if i else "unusable" for i in range(10)}))
     told = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
     counted = json.loads(run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"), "--json").stdout)
+    drawn = draw_sample(rows(), 10)
+    (tmp_path / "v.json").write_text(json.dumps({example.id: "right" for example in drawn}))
+    in_order = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
     (tmp_path / "v.json").write_text('{"nobody": "right"}')
     strange = run(str(tmp_path / "a.jsonl"), "--verdicts", str(tmp_path / "v.json"))
     (tmp_path / "v.json").write_text('{"1": "fine"}')
@@ -76,6 +80,10 @@ def test_a_readers_verdicts_on_a_sample_are_counted(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text(encoding="utf-8").count('"answered":') == 10
     assert re.search(r"all +right +9 of 10 +55% to 100%", told.stdout)
     assert {"group": "all", "verdict": "unusable", "examples": 1, "of": 10} in counted["verdicts"]
+    skipped = len({example.id for example in drawn} - set(map(str, range(10))))
+    assert counted["verdicts_skipped"] == skipped > 0
+    assert f"{skipped} of the sample were passed over" in told.stdout
+    assert "passed over" not in in_order.stdout
     assert "nobody among them" in strange.output
     assert "right, wrong label, unusable" in odd.output
 

@@ -54,7 +54,7 @@ def audit_command(  # noqa: PLR0917 - the command line's options
     from lictor.dataset.audit import audit
     from lictor.dataset.limits import gate, with_limits
     from lictor.dataset.page import render_page
-    from lictor.dataset.review import count_verdicts, read_verdicts
+    from lictor.dataset.review import count_skipped, count_verdicts, read_verdicts
 
     if sample and page is None:
         raise UsageError("--sample: expected --page FILE too; the sample is read there")
@@ -75,13 +75,14 @@ def audit_command(  # noqa: PLR0917 - the command line's options
             sample=sample,
         )
         write_atomic(page, html)
-    read = count_verdicts(subject.examples, read_verdicts(verdicts)) if verdicts else []
+    given = read_verdicts(verdicts) if verdicts else {}
+    read, skipped = count_verdicts(subject.examples, given) if given else [], count_skipped(subject.examples, given)
     if as_json:
         shown = {"name": subject.name, "examples": len(subject.examples), "reasons": reasons, "audit": asdict(found)}
-        say_json(shown | {"verdicts": [one._asdict() for one in read]})
+        say_json(shown | {"verdicts": [one._asdict() for one in read], "verdicts_skipped": skipped})
     else:
         _print(subject, found, reasons, page)
-        _print_read(read)
+        _print_read(read, skipped)
     if reasons:
         raise typer.Exit(1)
 
@@ -120,7 +121,7 @@ def _of_project(folder: Path, given: "Constitution | None") -> "tuple[Path, Cons
     return made[0].folder, given or read_inputs(project).constitution
 
 
-def _print_read(read: "Sequence[Read]") -> None:
+def _print_read(read: "Sequence[Read]", skipped: int) -> None:
     from lictor.calibration.intervals import exact
 
     rows: list[list[str]] = []
@@ -129,6 +130,8 @@ def _print_read(read: "Sequence[Read]") -> None:
         rows.append([one.group, one.verdict, f"{one.examples} of {one.of}", f"{low:.0%} to {high:.0%}"])
     if rows:
         say_table(["read", "verdict", "examples", "95% interval"], rows)
+    if skipped:
+        say(f"{skipped} of the sample were passed over for later ones: what a reader picks is no random sample")
 
 
 def _print(subject: _Subject, found: "Audit", reasons: Sequence[str], page: Path | None) -> None:

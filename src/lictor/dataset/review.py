@@ -32,6 +32,11 @@ def draw_sample(examples: Sequence[Example], size: int) -> list[Example]:
     return sorted(examples, key=lambda example: fingerprint(["review", example.id]))[:size]
 
 
+def count_skipped(examples: Sequence[Example], verdicts: Mapping[str, Verdict]) -> int:
+    """How many of the draw were passed over for ones that come later: what was picked is no random sample."""
+    return len({example.id for example in draw_sample(examples, len(verdicts))}.difference(verdicts))
+
+
 def read_verdicts(path: Path) -> dict[str, Verdict]:
     """What the page of a sample saved: a verdict by id.
 
