@@ -79,6 +79,9 @@ def audited(prefix: str, found: Audit) -> list[Figure]:
     alike = {name for leak in found.near_leaks for name in leak}
     return [
         share(f"{prefix}/near_duplicates_across_splits", len(alike), found.prompts),
+        share(
+            f"{prefix}/answers_met_in_another_split", len({leak.second for leak in found.answer_leaks}), found.answers
+        ),
         share(f"{prefix}/answers_that_refuse", len(found.refusals), found.answers),
         share(f"{prefix}/held_out_openings_seen_in_training", found.templates.seen, found.templates.held),
         share(

@@ -56,6 +56,16 @@ def test_a_prompt_in_two_splits_is_a_leak() -> None:
     assert any("word for word: 1" in reason for reason in gate(found))
 
 
+def test_an_answer_in_two_splits_is_told() -> None:
+    """To another prompt too: what it is measured by was learnt word for word. Within a split it may repeat."""
+    first = sound()[0]
+    other = "test" if first.split != "test" else "train"
+    messages = (Message("user", "Something else?"), first.messages[1])
+
+    assert [leak.second for leak in with_one(split=other, family="new", messages=messages).answer_leaks] == ["changed"]
+    assert with_one(family="new", messages=messages).answer_leaks == ()
+
+
 def test_near_duplicates_across_splits_stop_a_run() -> None:
     """Prompts that differ by a word count where there are more than one in a hundred."""
     examples = sound()

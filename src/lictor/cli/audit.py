@@ -148,7 +148,7 @@ def _print(subject: _Subject, found: "Audit", reasons: Sequence[str], page: Path
     ]
     say_table(["rule", "words", "length", "labels in doubt"], rows)
     held, seen, one_sided = found.templates
-    say(f"leaks: {len(found.exact_leaks)} exact, {len(found.near_leaks)} near")
+    say(f"leaks: {len(found.exact_leaks)} exact, {len(found.near_leaks)} near, {len(found.answer_leaks)} in answers")
     say(f"held-out prompts that open as training ones do: {seen} of {held}, {one_sided} as those of one label only")
     say(f"answers that refuse: {len(found.refusals)} of {found.answers}")
     if page is not None:

@@ -80,6 +80,8 @@ class Audit:
     exact_leaks: tuple[Leak, ...]
     near_leaks: tuple[Leak, ...]
     """Between untransformed prompts of one turn; exact ones are not counted again."""
+    answer_leaks: tuple[Leak, ...]
+    """Answers that stand in several splits word for word; to different prompts, or the prompts would be leaks too."""
     templates: Templates
     prompts: int
     """Untransformed prompts of one turn that were compared for near-duplicates."""
@@ -112,8 +114,9 @@ def audit(examples: Sequence[Example], constitution: Constitution | None) -> Aud
         counts=_counts(examples, buckets, [rule.id for rule in rules]),
         balance=_balance(examples, buckets),
         lengths=_lengths(examples),
-        exact_leaks=_exact_leaks(examples),
+        exact_leaks=_leaks((_folded(e), e) for e in examples),
         near_leaks=_near_leaks(plain),
+        answer_leaks=_leaks((_words(e.answer), e) for e in examples if e.answer is not None),
         templates=_templates(plain.values()),
         prompts=len(plain),
         split_families=tuple(sorted(family for family, found in splits.items() if len(found) > 1)),
@@ -209,9 +212,10 @@ def _plain(examples: Sequence[Example]) -> dict[str, Example]:
     return plain
 
 
-def _exact_leaks(examples: Sequence[Example]) -> tuple[Leak, ...]:
+def _leaks(texts: Iterable[tuple[str, Example]]) -> tuple[Leak, ...]:
+    """Each example whose text was first met in another split, with the one that had it there."""
     first: dict[str, Example] = {}
-    pairs = [(first.setdefault(_folded(example), example), example) for example in examples]
+    pairs = [(first.setdefault(text, example), example) for text, example in texts]
     return tuple(Leak(seen.id, example.id) for seen, example in pairs if seen.split != example.split)
 
 
@@ -240,4 +244,8 @@ def _templates(plain: Iterable[Example]) -> Templates:
 
 
 def _folded(example: Example) -> str:
-    return " ".join(prompt_text(example).lower().split())
+    return _words(prompt_text(example))
+
+
+def _words(text: str) -> str:
+    return " ".join(text.lower().split())
