@@ -188,12 +188,7 @@ class Guard(_Guard):
                 f"got one made with {about.template}, by another version of Lictor; make it anew with `lictor run`"
             )
         locate(about.backbone)
-        heads: dict[HeadKind, Path] = {
-            "input": folder / "input.safetensors",
-            "stream": folder / "stream.safetensors",
-        }
-        if (folder / "exchange.safetensors").is_file():
-            heads["exchange"] = folder / "exchange.safetensors"
+        heads = _head_files(folder)
         cut = Cut(about.trunk, about.top)
         if about.probe:
             locate(about.probe.model)
@@ -236,11 +231,21 @@ def read_parts(folder: Path) -> Parts:
     """
     open_artifact(folder, kind=KIND)
     about = _read_about(folder / "guard.json")
-    kinds: tuple[HeadKind, ...] = ("input",) if about.probe else ("input", "stream")
+    files = _head_files(folder)
+    if about.probe:
+        del files["stream"]
     backbone = Backbone(about.backbone, Cut(about.trunk, about.top), "fp32")
-    heads: dict[HeadKind, Head] = {kind: load_head(kind, backbone, folder / f"{kind}.safetensors") for kind in kinds}
+    heads: dict[HeadKind, Head] = {kind: load_head(kind, backbone, path) for kind, path in files.items()}
     policy, card = read_policy(folder / "policy.json"), (folder / "README.md").read_text(encoding="utf-8")
     return Parts(about.backbone, backbone.cut, heads, about.window, policy, card)
+
+
+def _head_files(folder: Path) -> dict[HeadKind, Path]:
+    """The files of a guard's heads; the stream's may be a probe's."""
+    files: dict[HeadKind, Path] = {"input": folder / "input.safetensors", "stream": folder / "stream.safetensors"}
+    if (exchange := folder / "exchange.safetensors").is_file():
+        files["exchange"] = exchange
+    return files
 
 
 def read_policy(path: Path) -> Policy:

@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
-from lictor.assemble import read_parts
+from lictor.assemble import HeadKind, read_parts, save_guard
 from lictor.errors import UsageError
-from lictor.model.backbone import Backbone
+from lictor.model.backbone import Backbone, Cut
 from lictor.pipeline.exporting import export_guard
-from lictor.types import Policy
+from lictor.types import Cascade, Policy
 
 IDS = torch.tensor([[1, 5, 90, 17, 200, 33, 4]])
 
@@ -36,3 +36,27 @@ def test_a_guard_is_opened_by_other_programs(save_tiny_guard: Callable[[Path, Po
     assert "refuses at 1.500" in (tmp_path / "out" / "input" / "README.md").read_text()
     with pytest.raises(UsageError, match="not there yet"):
         export_guard(guard, tmp_path / "out")
+
+
+def test_an_exchange_scorer_is_exported_too(tiny: str, tiny_heads: dict[HeadKind, Path], tmp_path: Path) -> None:
+    """With what it weighs, and the text that it reads."""
+    save_guard(
+        tmp_path / "guard",
+        reference=tiny,
+        cut=Cut(2, 3),
+        precision="fp32",
+        window=1,
+        heads={**tiny_heads, "exchange": tiny_heads["input"]},
+        policy=Policy(1.5, 2.5, cascade=Cascade(0.0, 0.0, weight=0.25, scale=2.0, shift=-1.0)),
+        constitution_text="version: 1\n",
+        card="# Guard\n",
+        key="0123456789abcdef",
+        parents={},
+    )
+
+    found = export_guard(tmp_path / "guard", tmp_path / "out")
+
+    card = (tmp_path / "out" / "exchange" / "README.md").read_text()
+    assert [one.kind for one in found] == ["input", "stream", "exchange"]
+    assert "2 times the logit -1 weighs 0.25 in the token's score, the stream scorer's logit 0.75." in card
+    assert "user: ...\nassistant:ANSWER\n</dialog>" in card

@@ -4,16 +4,19 @@ In: a guard folder. Out: one folder a scorer, each with weights, tokenizer and a
 views, the reading in strides and the state between, stays behind: these are for study, and for other servers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lictor.artifacts import write_artifact
 from lictor.assemble import HeadKind, Parts, read_parts
 from lictor.errors import UsageError
+from lictor.model.exchange import EVERY
 from lictor.model.export import export_head
 from lictor.model.reading import REACH
 from lictor.model.text import input_template
 from lictor.pipeline.standing import key_of
+from lictor.types import Cascade
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,13 @@ def _reading(parts: Parts, kind: HeadKind) -> str:
             f"back {REACH} tokens in the guard and as far as the model goes here, so that longer answers differ."
         )
     before, after = input_template()
+    if kind == "exchange":
+        return (
+            "The last token's logit is the score of the answer so far; the guard asks after the first and every "
+            f"{EVERY}th token of an answer that it escalates. {_weighed(parts.policy.cascade)} A token looks back "
+            f"{REACH} tokens of the answer in the guard. The text, where the answer, what stands before it and what "
+            f"follows are tokenised each by itself:\n\n```text\n{before}user: ...\nassistant:ANSWER{after}\n```"
+        )
     return (
         "The last token's logit is the score of the whole text; the guard refuses at "
         f"{parts.policy.input_threshold:.3f} or more. The text, `ROLE: content` a line for the dialog:\n\n"
@@ -84,7 +94,20 @@ def _reading(parts: Parts, kind: HeadKind) -> str:
     )
 
 
-_TITLES = {"input": "Input scorer of a guard", "stream": "Stream scorer of a guard"}
+def _weighed(cascade: Cascade | None) -> str:
+    if cascade is None:
+        return "In this guard it decides nothing."
+    return (
+        f"{cascade.scale:.4g} times the logit {cascade.shift:+.4g} weighs {cascade.weight:g} in the token's score, "
+        f"the stream scorer's logit {1 - cascade.weight:g}."
+    )
+
+
+_TITLES: Mapping[HeadKind, str] = {
+    "input": "Input scorer of a guard",
+    "stream": "Stream scorer of a guard",
+    "exchange": "Exchange scorer of a guard",
+}
 _OPENS = {
     True: "`AutoModelForTokenClassification.from_pretrained` opens it: one label, the logit of restrictedness.",
     False: "`AutoModelForCausalLM.from_pretrained` opens it; on its final hidden states, `value.safetensors` holds the "
