@@ -1,9 +1,10 @@
 """Put the parts of a cascade side by side: prompt only, output only, exchange, both without it, cascade, and a probe.
 
 In: a project that was run. Out: for every system, its thresholds fitted to the same budget: what it stops of the test
-split, what it wrongly stops, how well it tells both apart, and what it costs; with 95% intervals over families of
-examples, since an ask, its rewritings and its disguised copies are not independent. The project is copied to `--work`,
-an exchange scorer is trained there on the project's own data, and what stands in the copy is used again.
+split, what it wrongly stops, how well it tells both apart, and what it costs; and what the cascade gains over the guard
+without its exchange scorer, conversation by conversation. All with 95% intervals over families of examples, since an
+ask, its rewritings and its disguised copies are not independent. The project is copied to `--work`, an exchange scorer
+is trained there on the project's own data, and what stands in the copy is used again.
 
 Every stage reads everything, whatever the other says, so that what is refused at the prompt counts in the costs too.
 Time is the processor's for that, an escalated answer read from its beginning: it holds for a quiet machine alone, and
@@ -98,28 +99,69 @@ def measure(project: Project, limit: int | None) -> list[Figure]:
         **{n: lambda n=n: part_guard(n, project, examples, whole) for n in parts_in(project, whole)},
         "cascade": lambda: whole,
     }
-    return [figure for name, make in systems.items() for figure in figures_of(name, make(), asked)]
+    scores: dict[str, np.ndarray] = {}
+    figures: list[Figure] = []
+    for name, make in systems.items():
+        guard = make()
+        started = time.process_time()
+        by_item = read(guard, asked)
+        spent = alone("ms_a_conversation", 1000 * (time.process_time() - started) / len(asked), len(asked), "ms")
+        scores[name] = np.asarray([max(margin(guard.policy, one) for one in of) for of in by_item])
+        made = [*stops(scores[name], asked), spent]
+        if guard.policy.cascade and isinstance(guard.exchange_scorer, ExchangeScorer):
+            made += costs(guard.policy.cascade, guard.exchange_scorer, asked, by_item)
+        figures += [replace(one, name=f"cascade/{name}/{one.name}") for one in made]
+    return figures + gains(scores["cascade"], scores["unescalated"], asked)
 
 
-def figures_of(name: str, guard: Guard, asked: Sequence[tuple[Item, Sequence[Exchange]]]) -> list[Figure]:
-    """What one system does on these conversations, and what that costs."""
-    flat = [exchange for _, of in asked for exchange in of]
-    started = time.process_time()
-    read = iter(read_ahead(guard, flat))
-    by_item = [[next(read) for _ in of] for _, of in asked]
-    spent = time.process_time() - started
-    restricted = np.asarray([item.is_restricted for item, _ in asked])
-    families = [item.family for item, _ in asked]
-    scores = np.asarray([max(margin(guard.policy, one) for one in of) for of in by_item])
-    made = [
+Asked = Sequence[tuple[Item, Sequence[Exchange]]]
+
+
+def read(guard: Guard, asked: Asked) -> list[list[Reading]]:
+    """What a system makes of every turn of each conversation."""
+    found = iter(read_ahead(guard, [exchange for _, of in asked for exchange in of]))
+    return [[next(found) for _ in of] for _, of in asked]
+
+
+def stops(scores: np.ndarray, asked: Asked) -> list[Figure]:
+    """What a system stops, and how well it tells conversations apart."""
+    restricted, families = is_restricted(asked), [item.family for item, _ in asked]
+    return [
         share("benign_stopped", scores >= 0, families, ~restricted),
         share("restricted_stopped", scores >= 0, families, restricted),
-        apart(scores, restricted, families),
-        alone("ms_a_conversation", 1000 * spent / len(asked), len(asked), "ms"),
+        over_families("log_auroc", lambda at: reached(scores, restricted, at), families, "share"),
     ]
-    if guard.policy.cascade and isinstance(guard.exchange_scorer, ExchangeScorer):
-        made += costs(guard.policy.cascade, guard.exchange_scorer, asked, by_item)
-    return [replace(one, name=f"cascade/{name}/{one.name}") for one in made]
+
+
+def gains(cascade: np.ndarray, unescalated: np.ndarray, asked: Asked) -> list[Figure]:
+    """What the exchange scorer adds to the guard without it, on the same conversations."""
+    restricted, families = is_restricted(asked), [item.family for item, _ in asked]
+
+    def stopped(side: str, of: np.ndarray) -> Figure:
+        counted = np.flatnonzero(of)
+        more = (cascade[counted] >= 0) * 1.0 - (unescalated[counted] >= 0)
+        own = [families[int(at)] for at in counted]
+        return over_families(f"cascade/gain/{side}_stopped", lambda at: float(more[at].mean()), own, "share")
+
+    def apart(at: np.ndarray) -> float | None:
+        more, less = (reached(scores, restricted, at) for scores in (cascade, unescalated))
+        return None if more is None or less is None else more - less
+
+    return [
+        stopped("benign", ~restricted),
+        stopped("restricted", restricted),
+        over_families("cascade/gain/log_auroc", apart, families, "share"),
+    ]
+
+
+def is_restricted(asked: Asked) -> np.ndarray:
+    """Of each conversation."""
+    return np.asarray([item.is_restricted for item, _ in asked])
+
+
+def reached(scores: np.ndarray, restricted: np.ndarray, at: np.ndarray) -> float | None:
+    """Log-AUROC of these conversations; None where one side has none."""
+    return log_auroc(roc(scores[at], restricted[at])).value if len(set(restricted[at])) == 2 else None
 
 
 def margin(policy: Policy, one: Reading) -> float:
@@ -129,15 +171,6 @@ def margin(policy: Policy, one: Reading) -> float:
         (one.prompt_peak - policy.input_threshold) / path["input_step"],
         (one.answer_peak - policy.output_threshold) / path["output_step"],
     )
-
-
-def apart(scores: np.ndarray, restricted: np.ndarray, families: Sequence[str]) -> Figure:
-    """Log-AUROC."""
-
-    def of(at: np.ndarray) -> float | None:
-        return log_auroc(roc(scores[at], restricted[at])).value if len(set(restricted[at])) == 2 else None
-
-    return over_families("log_auroc", of, families, "share")
 
 
 class Read(NamedTuple):
@@ -156,7 +189,7 @@ class Read(NamedTuple):
 def costs(
     cascade: Cascade,
     exchange: ExchangeScorer,
-    asked: Sequence[tuple[Item, Sequence[Exchange]]],
+    asked: Asked,
     by_item: Sequence[Sequence[Reading]],
 ) -> list[Figure]:
     """Shares of answers and of their tokens that are escalated, and tokens read over those of the stream scorer."""
