@@ -2,8 +2,9 @@
 
 from lictor.guard.tokens import encode
 from lictor.model.backbone import Backbone, Cut
+from lictor.model.objective import Labelled
 from lictor.model.text import SegmentTokenizer, closing_ids, opening_ids
-from lictor.pipeline.sequences import CUTS, labelled
+from lictor.pipeline.sequences import CUTS, labelled, shared_budget
 from lictor.types import Example, Message
 
 EXAMPLES = [
@@ -46,3 +47,17 @@ def test_answers_are_learnt_whole_and_cut_after_their_own_prompts_and_others(tin
         own += opening in whose
     assert len(found) / 2 < own < len(found)
     assert labelled(EXAMPLES, "exchange", backbone, 20) == []
+
+
+def test_the_exchange_scorer_learns_disguised_answers_too() -> None:
+    """Plain ones have half the budget, or what the others leave; each pool's own choice stays the same."""
+    plain, disguised = ([Labelled([kind, at] * 5, 0) for at in range(20)] for kind in (1, 2))
+
+    def kept(budget: int, count: int = 20) -> list[int]:
+        found = shared_budget(plain, disguised[:count], budget_tokens=budget)
+        return [sum(s.token_ids[0] == kind for s in found) for kind in (1, 2)]
+
+    assert kept(200) == [10, 10]
+    assert kept(200, count=4) == [16, 4]
+    assert kept(999) == [20, 20]
+    assert kept(200, count=0) == [20, 0]

@@ -92,7 +92,8 @@ class TrainingSection(Section):
     max_tokens: int = Field(default=192, ge=16)
     """Longest training sequence; longer prompts are left out, longer answers cut."""
     budget_tokens: int = Field(default=400_000, ge=1_000)
-    """Most tokens a scorer is trained on in one epoch: where there are more, disguised copies are left out first."""
+    """Most tokens a scorer is trained on in one epoch: where there are more, disguised copies are left out first.
+    The exchange scorer, which reads prompts and answers, has twice as many, half of them for disguised copies."""
     learning_rate: float = Field(default=8e-4, gt=0)
     batch_tokens: int = Field(default=1024, ge=64)
     """Tokens in one batch, padding included."""

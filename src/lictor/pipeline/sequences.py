@@ -81,3 +81,15 @@ def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labell
             break
         kept.append(sequence)
     return kept
+
+
+def shared_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
+    """As many sequences as fit, as many tokens from every pool; what one does not need goes to the larger ones."""
+    kept: list[Labelled] = []
+    for at, pool in enumerate(sorted(pools, key=_tokens)):
+        kept += within_budget(pool, budget_tokens=(budget_tokens - _tokens(kept)) // (len(pools) - at))
+    return kept
+
+
+def _tokens(sequences: Sequence[Labelled]) -> int:
+    return sum(len(sequence.token_ids) for sequence in sequences)

@@ -20,7 +20,7 @@ from lictor.model.train import Validation, train_head
 from lictor.pipeline.config import Project, TrainingSection
 from lictor.pipeline.heads import Learnt, write_head
 from lictor.pipeline.launching import launch
-from lictor.pipeline.sequences import labelled, within_budget
+from lictor.pipeline.sequences import labelled, shared_budget, within_budget
 from lictor.pipeline.standing import Out, Progress, key_of
 from lictor.types import Split
 
@@ -113,11 +113,17 @@ def augment_plan(project: Project, *, per_example: int | None = None) -> PlanCon
 
 
 def _sequences(project: Project, data: Path, split: Split, kind: HeadKind, backbone: Backbone) -> list[Labelled]:
-    """The examples of a split, plain and disguised, as a scorer reads them."""
+    """The examples of a split, plain and disguised, as a scorer reads them.
+
+    The exchange scorer reads prompts and answers, several beginnings of each: plain ones alone would use its budget up,
+    and it would never meet a disguise. So it has the budget of both, half of it for disguised copies.
+    """
     training = project.config.training
     examples = [e for e in read_dataset(data) if e.split == split]
     disguised = augment(examples, augment_plan(project))
-    read = (labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised))
+    read = [labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised)]
+    if kind == "exchange":
+        return shared_budget(*read, budget_tokens=2 * training.budget_tokens)
     return within_budget(*read, budget_tokens=training.budget_tokens)
 
 
