@@ -1,11 +1,23 @@
 """Thresholds are fitted on whole exchanges where there are enough of them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
+from lictor.artifacts import fingerprint
 from lictor.augment import PlanConfig
+from lictor.calibration.intervals import samples_needed
+from lictor.llm.scripted import ScriptedModel
+from lictor.pipeline.config import load_project
+from lictor.pipeline.data import split_and_join, synthesis_config
 from lictor.pipeline.held_out import held_out_items, lend_answers
+from lictor.pipeline.stages import read_inputs
+from lictor.pipeline.training import augment_plan
+from lictor.starter.templates import read_constitution, read_project
+from lictor.synthesis.engine import synthesise
+from lictor.synthesis.estimate import stand_in
 from lictor.types import Bucket, Example, Message, Split
 
 BUCKETS: dict[str, Bucket] = {"melt": "restricted", "tea": "everyday", "law": "same_domain"}
@@ -94,3 +106,22 @@ def test_an_item_says_whose_it_is_and_what_its_answer_is_worth() -> None:
 
     assert {item.source for item in found} == {"restricted", "wrapped"}
     assert {(item.family, item.answer_label, item.is_restricted) for item in found} == {("bells", 0, True)}
+
+
+def test_the_tutor_makes_enough_to_keep_its_budget(tmp_path: Path) -> None:
+    """Even where filters and judges drop a third of what the generator wrote."""
+    for name, text in (("constitution", read_constitution("tutor")), ("lictor", read_project("tutor"))):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    inputs = read_inputs(project := load_project(tmp_path))
+    model = ScriptedModel(lambda asked, sampling: stand_in(asked[-1].content, sampling))
+    made, _ = synthesise(
+        inputs.constitution, inputs.material, model, synthesis_config(project), lambda _s, _a, _n: None
+    )
+    kept = [e for e in made if int(fingerprint(e.id), 16) % 3]
+    placed = split_and_join(kept, several_turns=project.config.synthesis.several_turns, seed=0)
+
+    items = held_out_items(placed, [], inputs.buckets, augment_plan(project, per_example=1))["calibration"]
+
+    sizes = Counter(item.source for item in items)
+    policy = project.config.policy
+    assert min(sizes.values()) * len(sizes) >= samples_needed(policy.budget_fpr, policy.confidence)
