@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from lictor.dataset.files import read_rows
 from lictor.dataset.imports import import_set
 from lictor.dataset.pools import conversation_of
 from lictor.dataset.store import read_dataset
-from lictor.errors import DataError
+from lictor.errors import DataError, ScoringError
 from lictor.evaluation.baseline import BaselineInput, train_bag_of_words
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.prompted import PromptedJudge
@@ -156,11 +157,10 @@ Read = Callable[[Sequence[Conversation]], list[float]]
 
 def trained(train: Sequence[Row], base: Backbone, epochs: float) -> Read:
     """The readout of the prompt scorer, its template around the whole conversation."""
-    found = {
-        tuple(ids): row.label
-        for row in train
-        if len(ids := input_ids(row.conversation, base.tokenizer, base.max_tokens)) <= MAX_TOKENS
-    }
+    found: dict[tuple[int, ...], int] = {}
+    for row in train:
+        with suppress(ScoringError):  # too long
+            found.setdefault(tuple(input_ids(row.conversation, base.tokenizer, MAX_TOKENS)), row.label)
     head = new_head("input", base)
     sequences = [Labelled(ids, label) for ids, label in found.items()]
     print(f"{len(sequences)} sequences, {len(train) - len(sequences)} repeated or too long", file=sys.stderr)
