@@ -9,7 +9,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from lictor.errors import ModelNotFoundError
 from lictor.llm.load import load_chat_model
-from lictor.llm.local import LocalModel
+from lictor.llm.local import LOOP_TOKENS, LocalModel
 from lictor.llm.weights import EMBEDDED, locate
 from lictor.testing import ask
 from lictor.types import Conversation, Message, Sampling
@@ -118,3 +118,19 @@ def test_the_embedded_model_answers() -> None:
     (answer,) = model.complete([ask("What is the capital of France?")], [Sampling(max_tokens=20, temperature=0.0)])
 
     assert "Paris" in answer
+
+
+def test_an_answer_that_goes_round_in_a_circle_ends(folder: Path) -> None:
+    """Of likeliest tokens alone, and only once a long stretch repeats itself; a sampled answer may yet leave it."""
+    model = LocalModel(f"path:{folder}", "fp32")
+    for name, weight in model.lm.named_parameters():  # so that a token depends on the one before and on nothing else
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
+            torch.nn.init.zeros_(weight)
+        if name == "lm_head.weight":
+            torch.nn.init.zeros_(weight[:3])  # and no token ends the answer
+
+    def said(max_tokens: int, temperature: float) -> str:
+        return model.complete([ask("b")], [Sampling(max_tokens, temperature)])[0]
+
+    assert said(2 * LOOP_TOKENS - 1, 0.0) != said(2 * LOOP_TOKENS, 0.0) == said(400, 0.0)
+    assert said(2 * LOOP_TOKENS, 1.0) != said(400, 1.0)

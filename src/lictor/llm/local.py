@@ -35,6 +35,8 @@ Precision = Literal["auto", "fp32", "bf16", "int8"]
 """Weights' number format. `int8` is for a CPU and inference alone, see llm/int8.py. `auto` is bf16 where the machine
 computes in it."""
 
+LOOP_TOKENS = 128
+"""An answer of likeliest tokens ends once so many in a row repeat each other: small models fall into such circles."""
 TOP_K = 64
 """Only the most likely tokens are ever sampled: nucleus sampling within these."""
 
@@ -272,7 +274,7 @@ class LocalModel:
                     continue
                 row.tokens.append(token)
                 yield row
-                if len(row.tokens) < row.sampling.max_tokens:
+                if len(row.tokens) < row.sampling.max_tokens and not _loops(row):
                     alive.append(at)
             if not alive:
                 return
@@ -314,6 +316,14 @@ def _sample(logits: Tensor, row: _Row) -> int:
     p = torch.softmax(top / row.sampling.temperature, -1)
     p = torch.where(p.cumsum(-1) - p < row.sampling.top_p, p, 0.0)
     return int(at[torch.multinomial(p, 1, generator=row.rng)])
+
+
+def _loops(row: _Row) -> bool:
+    """Whether an answer of likeliest tokens has gone round in a circle for `LOOP_TOKENS`: it would go on for ever."""
+    if row.sampling.temperature > 0 or len(row.tokens) % LOOP_TOKENS:
+        return False
+    last = row.tokens[-LOOP_TOKENS:]
+    return any(last[period:] == last[:-period] for period in range(1, LOOP_TOKENS // 4 + 1))
 
 
 def _pad_left(prompts: Sequence[list[int]], pad: int) -> tuple[Tensor, Tensor]:
