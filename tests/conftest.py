@@ -1,5 +1,6 @@
 """What many tests share: a tiny real model, and guards made of it."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,15 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SaveGuard = Callable[[Path, Policy], Path]
+
+gc.disable()  # until all is imported: none of it is garbage, and looking for some takes seconds
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, less often than by default, and never among what was imported."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
