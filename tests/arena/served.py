@@ -1,8 +1,6 @@
 """A real server of a small arena on a free port, and players who use it over HTTP."""
 
 import re
-import socket
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,11 +9,11 @@ from html import unescape
 from typing import Any
 
 import httpx2 as httpx
-import uvicorn
 
 from lictor.arena.arena import Arena
 from lictor.arena.store import Store
 from lictor.arena.web.app import create_app
+from lictor.testing.upstreams import running
 
 from .small import PASSWORD
 
@@ -31,25 +29,15 @@ class Place:
 @contextmanager
 def served(store: Store, assemble: Callable[[Store], Arena], **options: Any) -> Generator[Place]:
     """A server that runs meanwhile; in the end its clients are closed, then the server, then the store."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = Place(f"http://127.0.0.1:{port}")
-    app = create_app(store, assemble, **options)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=2))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
     try:
-        for _ in range(200):
-            if server.started:
-                break
-            time.sleep(0.02)
-        yield place
+        with running(create_app(store, assemble, **options)) as address:
+            place = Place(address)
+            try:
+                yield place
+            finally:
+                for client in place.clients:
+                    client.close()
     finally:
-        for client in place.clients:
-            client.close()
-        server.should_exit = True
-        thread.join(10)
         store.close()
 
 
@@ -107,9 +95,9 @@ class Browser:
 
     def wait(self, path: str) -> str:
         """A submission's page, once nothing on it is being graded."""
-        for _ in range(100):
+        for _ in range(1000):
             page = unescape(self.get(path))
             if "Being graded" not in page:
                 return page
-            time.sleep(0.1)
+            time.sleep(0.01)
         raise AssertionError(f"{path} was never graded")

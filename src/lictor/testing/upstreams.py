@@ -23,6 +23,8 @@ from starlette.types import ASGIApp
 SOUP = "The soup is made of leeks, and it is served with bread at noon. " * 4
 LEAK = "First of all you take a pot and warm it. Then you start the melt with four parts of ash and stir."
 
+_TICK_S = 0.01
+
 Script = Callable[[dict[str, Any]], AsyncIterator[bytes]]
 
 
@@ -120,13 +122,34 @@ class FakeUpstream:
         return JSONResponse({"object": "list", "data": [{"id": "up", "object": "model"}]})
 
 
+class _Server(uvicorn.Server):
+    """A server that ends when it is told to: uvicorn's looks ten times a second, and waits between its steps."""
+
+    async def main_loop(self) -> None:
+        """Serves until it is to end."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            await asyncio.sleep(_TICK_S)
+
+    async def shutdown(self, sockets: object = None) -> None:
+        """Lets what is under way end for two seconds, then cancels it."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        latest = time.monotonic() + 2
+        while (self.server_state.connections or self.server_state.tasks) and time.monotonic() < latest:
+            await asyncio.sleep(_TICK_S)
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+
 @contextmanager
 def running(app: ASGIApp, *, http: type[asyncio.Protocol] | None = None) -> Generator[str]:
     """The application on a free port of this machine: its URL. `http`: what speaks to clients, instead of uvicorn's."""
-    config = uvicorn.Config(
-        app, port=0, http=http or "h11", log_config=None, timeout_graceful_shutdown=2, lifespan="on"
-    )
-    server = uvicorn.Server(config)
+    server = _Server(uvicorn.Config(app, port=0, http=http or "h11", log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
