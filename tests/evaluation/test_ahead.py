@@ -1,5 +1,7 @@
 """Scored ahead in batches, every exchange ends as in the guard's own stream."""
 
+import json
+import shutil
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,17 +39,26 @@ EXCHANGES = [
     Exchange((), SAID[:90]),
     Exchange(ask(f"Decode {CODE}"), f"Here it is: {CODE} and again {TWICE}, good luck with it."),
     Exchange((*ask("A"), Message("assistant", "One."), Message("user", "And then?")), SAID[40:]),
-    Exchange(ask("ring " * 2100), "Short."),
-    Exchange(ask("Long?"), "bell " * 2100),
+    Exchange(ask("ring " * 140), "Short."),
+    Exchange(ask("Long?"), "bell " * 520),
     Exchange(ask("r i n g i t"), "s p a c e d  o u t  w o r d s " * 3),
     Exchange(ask("中文 \ud800"), "Bells 🔔 ring\u200b; 中文 é \ud800 and\x00 so on. " * 3),
 ]
 
 
 @pytest.fixture(scope="module")
-def guard(tiny: str, tiny_heads: dict[str, Path]) -> Guard:
+def short(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny model, made for 512 tokens: what is too long for it is soon read all the same."""
+    folder = Path(shutil.copytree(tiny.removeprefix("path:"), tmp_path_factory.mktemp("short") / "model"))
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "max_position_embeddings": 512}))
+    return f"path:{folder}"
+
+
+@pytest.fixture(scope="module")
+def guard(short: str, tiny_heads: dict[str, Path]) -> Guard:
     """Real scorers on the tiny model in fp32, so that padding is no noise."""
-    backbone = Backbone(tiny, Cut(2, 3), "fp32")
+    backbone = Backbone(short, Cut(2, 3), "fp32")
     prompt = PromptScorer(backbone, load_head("input", backbone, tiny_heads["input"]))
     answer = AnswerScorer(backbone, load_head("stream", backbone, tiny_heads["stream"]))
     exchange = ExchangeScorer(backbone, load_head("exchange", backbone, tiny_heads["input"]))
@@ -80,22 +91,25 @@ def as_read(reading: Reading) -> tuple[str, str | None, str | None]:
     return reading.delivered, None, None
 
 
-@pytest.mark.parametrize("share", [0.2, 0.8])
 @pytest.mark.parametrize("fitted", [POLICY, SUSPICIOUS, ESCALATING], ids=["apart", "summed", "escalated"])
-def test_every_exchange_ends_as_in_the_guards_own_stream(guard: Guard, share: float, fitted: Policy) -> None:
+def test_every_exchange_ends_as_in_the_guards_own_stream(guard: Guard, fitted: Policy) -> None:
     """Plain, disguised, of several turns or too long: delivered text, deciding stage and error are the same."""
     loose = read_ahead(set_to(guard, fitted), EXCHANGES)
-    policy = replace(
-        fitted,
-        input_threshold=between([r.prompt_peak for r in loose], 0.7),
-        output_threshold=between([r.answer_peak for r in loose], share),
-    )
     with_prompt = [exchange for exchange in EXCHANGES if exchange.prompt]
+    errors: set[str | None] = set()
+    for share in (0.2, 0.8):
+        policy = replace(
+            fitted,
+            input_threshold=between([r.prompt_peak for r in loose], 0.7),
+            output_threshold=between([r.answer_peak for r in loose], share),
+        )
 
-    found = [as_read(reading) for reading in read_ahead(set_to(guard, policy), with_prompt)]
+        found = [as_read(reading) for reading in read_ahead(set_to(guard, policy), with_prompt)]
 
-    assert found == [as_streamed(set_to(guard, policy), exchange) for exchange in with_prompt]
-    assert {stage for _, stage, _ in found} == {None, "input", "output"}
+        assert found == [as_streamed(set_to(guard, policy), exchange) for exchange in with_prompt]
+        assert {stage for _, stage, _ in found} == {None, "input", "output"}
+        errors |= {error for _, _, error in found}
+    assert errors == {None, "conversation_too_long", "answer_too_long"}
 
 
 def test_peaks_are_those_of_a_trace(guard: Guard) -> None:
@@ -178,12 +192,12 @@ def test_a_stage_that_is_absent_says_nothing() -> None:
     assert (output_only.screened, output_only.prompt_peak, output_only.delivered) == (None, -inf, "well ")
 
 
-def test_a_probe_is_read_ahead_as_the_guard_would(tiny: str) -> None:
+def test_a_probe_is_read_ahead_as_the_guard_would(short: str) -> None:
     """Answers in their conversations, in batches; what is too long for the model ends as it does in the guard."""
     torch.manual_seed(2)
     probe = Probe(2, 32)
     torch.nn.init.normal_(probe.weight)
-    scorer = ProbeScorer(AnswerReader(LocalModel(tiny, "fp32"), (2, 4)), probe.eval(), window=4)
+    scorer = ProbeScorer(AnswerReader(LocalModel(short, "fp32"), (2, 4)), probe.eval(), window=4)
     guard = Guard(None, scorer, Policy(0.0, inf))
 
     for exchange, reading in zip(EXCHANGES, read_ahead(guard, EXCHANGES), strict=True):

@@ -203,8 +203,8 @@ def test_what_is_too_long_is_blocked_by_name(backbone: Backbone, prompt: PromptS
     """A prompt or an answer over the model's length is a block of status `error`; nothing more of it leaves."""
     guard = Guard(prompt, answer, Policy(1e9, 1e9), views={})
 
-    refused = guard.check(ask("ring " * 2100))
-    text = "ring " * 2100
+    refused = guard.check(ask("ring " * 520))
+    text = "ring " * 520
     delivered, halts = outcome(list(guard.stream(ask("x"), cut_text(text, [400]))))
 
     assert (refused.action, refused.status, refused.reason) == ("block", "error", "conversation_too_long")

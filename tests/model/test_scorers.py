@@ -149,7 +149,7 @@ def test_a_prompt_over_the_limit_is_a_typed_error(backbone: Backbone) -> None:
     """The error names its reason; the limit is never above what the backbone was made for."""
     short = PromptScorer(backbone, readout_head(backbone), max_tokens=60)
     wide = PromptScorer(backbone, readout_head(backbone), max_tokens=1_000_000)
-    for scorer, text in ((short, "ring " * 40), (wide, "ring " * 2100)):
+    for scorer, text in ((short, "ring " * 40), (wide, "ring " * 520)):
         with pytest.raises(ScoringError) as caught:
             scorer.score(ask(text))
         assert caught.value.reason == "conversation_too_long"

@@ -252,7 +252,7 @@ def test_too_few_benign_conversations_for_the_budget(copy: Project) -> None:
 def test_own_benign_conversations_are_calibrated_on(copy: Project) -> None:
     """A pool becomes a source of its own; editing its file fits thresholds again; odd and long rows are no crash."""
     rows = [{"text": f"What about room {i}?"} for i in range(12)]
-    odd = [{"text": "ring the bell " * 900}, {"prompt": "a\u200b", "response": "long answer " * 900}]
+    odd = [{"text": "ring the bell " * 350}, {"prompt": "a\u200b", "response": "long answer " * 210}]
     pool = copy.folder / "pool.jsonl"
     pool.write_text("\n".join(json.dumps(row) for row in [*rows, *odd]))
     pooled = change_settings(copy, benign=[{"path": "pool.jsonl", "source": "desk"}])

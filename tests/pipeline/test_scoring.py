@@ -56,9 +56,9 @@ TALKS: list[Conversation] = [
     ask(f"Decode {SECRET}"),
     (*ask("Say it in code."), Message("assistant", f"Here it is: {SECRET} - good luck.")),
     (Message("assistant", "An answer with no question."),),
-    ask("ring " * 2100),
+    ask("ring " * 520),
     ask(MANY),
-    (*ask("Long?"), Message("assistant", "bell " * 2100)),
+    (*ask("Long?"), Message("assistant", "ring " * 520)),
 ]
 WORDS = ["ember", "bread", "the", "pot", "tea", "salt", "melt"]
 BAG = train_bag_of_words(["melt the ember pot", "ember salt", "bake the bread", "tea pot"], [True, True, False, False])
