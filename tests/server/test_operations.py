@@ -96,7 +96,7 @@ def test_a_server_whose_scores_come_late_takes_fewer_at_once(monkeypatch: pytest
             asked = [client.post("/v1/chat/completions", json=BODY) for _ in range(8)]
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 
-    with guarded(FakeUpstream(says(SOUP * 4)), guard, limits={"wait_s": 0.05}) as server:
+    with guarded(FakeUpstream(says(SOUP)), guard, limits={"wait_s": 0.05}) as server:
         assert asyncio.run(ask_all(server.url)) == [200] * 8
         late = asyncio.run(ask_all(server.url))
         capacity = re.search(r"lictor_stream_capacity ([\d.]+)", httpx2.get(server.url + "/metrics").text)
