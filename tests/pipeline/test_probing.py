@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from lictor.errors import ArtifactError, UsageError
 from lictor.llm.local import shared_model
 from lictor.model.backbone import Cut
 from lictor.model.probing import ProbeScorer
-from lictor.model.train_probe import Answered, ProbeConfig
-from lictor.pipeline.config import Project
+from lictor.model.train_probe import Answered
+from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.probing import ProbeSettings, Texts, make_probe, probe_folder, within
 from lictor.pipeline.stages import policy_template, run
 from lictor.pipeline.standing import StageReport
@@ -28,48 +29,65 @@ from .small import change_settings, quiet
 STAGES = ["probe", "traces", "policy", "guard"]
 
 
-def _settings(tiny: str) -> ProbeSettings:
-    return ProbeSettings(tiny, "fp32", layers=(1, 2, 4), training=ProbeConfig(epochs=3))
+@pytest.fixture(scope="module")
+def settings(tiny: str) -> ProbeSettings:
+    """A probe on three layers of the tiny model."""
+    return ProbeSettings(tiny, layers=(1, 2, 4))
 
 
-def test_a_probe_is_made_once_and_guards(copy: Project, tiny: str) -> None:
+@pytest.fixture(scope="module")
+def made(
+    finished: tuple[Project, list[StageReport]], settings: ProbeSettings, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Project, list[StageReport]]:
+    """The finished project with a probe, and what making it reported. Not to be changed: take `probed`."""
+    folder = Path(shutil.copytree(finished[0].folder, tmp_path_factory.mktemp("probed") / "bells"))
+    project = load_project(folder)
+    return project, make_probe(project, settings, quiet)
+
+
+@pytest.fixture
+def probed(made: tuple[Project, list[StageReport]], tmp_path: Path) -> Project:
+    """A project with a probe, of the test's own."""
+    return load_project(Path(shutil.copytree(made[0].folder, tmp_path / "bells")))
+
+
+def test_a_probe_is_made_once_and_guards(
+    finished: tuple[Project, list[StageReport]], made: tuple[Project, list[StageReport]], settings: ProbeSettings
+) -> None:
     """Its folder is a guard like any other, beside the project's own; what stands is not made again."""
-    own = read_manifest(copy.guard).fingerprint
-    made = make_probe(copy, _settings(tiny), quiet)
-    again = make_probe(copy, _settings(tiny), quiet)
+    project, reports = made
+    again = make_probe(project, settings, quiet)
 
-    assert [(r.stage, r.is_new) for r in made] == [(stage, True) for stage in STAGES]
+    assert [(r.stage, r.is_new) for r in reports] == [(stage, True) for stage in STAGES]
     assert [r.is_new for r in again] == [False] * 4
-    assert read_manifest(copy.guard).fingerprint == own
-    guard = Guard.load(probe_folder(copy))
+    assert read_manifest(project.guard).fingerprint == read_manifest(finished[0].guard).fingerprint
+    guard = Guard.load(probe_folder(project))
     assert isinstance(guard.stream_scorer, ProbeScorer)
     assert guard.stream_scorer.reader.layers == (1, 2, 4)
     talk = (*ask("How do I warm the old bell?"), Message("assistant", "Take the small one. " * 6))
     assert guard.check(talk).status == "ok"
-    manifest = read_manifest(probe_folder(copy))
+    manifest = read_manifest(probe_folder(project))
     assert set(manifest.parents) == {"policy", "input", "probe"}
 
 
-def test_another_budget_fits_the_thresholds_anew_and_trains_nothing(copy: Project, tiny: str) -> None:
+def test_another_budget_fits_the_thresholds_anew_and_trains_nothing(probed: Project, settings: ProbeSettings) -> None:
     """The scores stand; so does the probe."""
-    make_probe(copy, _settings(tiny), quiet)
-    before = read_policy(probe_folder(copy) / "policy.json")
-    changed = change_settings(copy, policy={"budget_fpr": 0.3})
+    before = read_policy(probe_folder(probed) / "policy.json")
+    changed = change_settings(probed, policy={"budget_fpr": 0.3})
     with pytest.raises(UsageError, match="up to date"):
-        make_probe(changed, _settings(tiny), quiet)
+        make_probe(changed, settings, quiet)
     run(changed, quiet)
 
-    reports = make_probe(changed, _settings(tiny), quiet)
+    reports = make_probe(changed, settings, quiet)
 
     assert [r.stage for r in reports if r.is_new] == ["policy", "guard"]
-    assert read_policy(probe_folder(copy) / "policy.json") != before
+    assert read_policy(probe_folder(probed) / "policy.json") != before
 
 
-def test_the_command_says_what_it_made(copy: Project, tiny: str) -> None:
+def test_the_command_says_what_it_made(probed: Project, tiny: str) -> None:
     """As JSON a row a stage; layers that are no numbers are refused."""
-    make_probe(copy, ProbeSettings(tiny, layers=(3,)), quiet)
-    command = ["probe", str(copy.folder), "--model", tiny]
-    done = CliRunner().invoke(app, [*command, "--layers", "3", "--json"])
+    command = ["probe", str(probed.folder), "--model", tiny]
+    done = CliRunner().invoke(app, [*command, "--layers", "1,2,4", "--json"])
     wrong = CliRunner().invoke(app, [*command, "--layers", "three"])
 
     assert (done.exit_code, wrong.exit_code) == (0, 2)
@@ -78,11 +96,11 @@ def test_the_command_says_what_it_made(copy: Project, tiny: str) -> None:
     assert Path(rows[-1]["folder"]).name == "probe"
 
 
-def test_a_probe_of_other_layers_is_refused(copy: Project, tiny: str) -> None:
+def test_a_probe_of_other_layers_is_refused(made: tuple[Project, list[StageReport]], tiny: str) -> None:
     """A guard folder that says it reads more layers than the weights are for."""
-    make_probe(copy, _settings(tiny), quiet)
-    weights = next(copy.runs.glob("probe-*")) / "probe.safetensors"
-    files: dict[HeadKind, Path] = {"input": next(copy.runs.glob("input-*")) / "head.safetensors", "stream": weights}
+    project, _ = made
+    weights = next(project.runs.glob("probe-*/probe.safetensors"))
+    files: dict[HeadKind, Path] = {"input": next(project.runs.glob("input-*")) / "head.safetensors", "stream": weights}
     about = ProbeAbout(model=tiny, precision="fp32", layers=(1, 2))
     with pytest.raises(ArtifactError, match="expected a probe on 2 layers"):
         load_probed(tiny, Cut(2, 3), files, "fp32", window=8, probe=about)
