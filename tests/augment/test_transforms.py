@@ -9,6 +9,7 @@ from lictor.augment import DEFAULT_HOLD_OUT, Transform, families, transforms
 
 ALL = list(transforms().values())
 NAMES = [made.name for made in ALL]
+REVERSIBLE = [made for made in ALL if made.reversible and made.decode is not None]
 PRINTABLE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")) | st.just("\n"), max_size=200)
 REQUEST = "Please describe how bakers store fresh bread in winter. Which cupboard keeps a wooden tray dry?"
 ODD_TEXTS = {
@@ -99,13 +100,6 @@ class TestEveryTransform:
         """What may change an answer has at least five sentences that ask for it."""
         assert len(set(made.asks)) >= 5 if made.fits("answer") else made.asks == ()
 
-    @settings(max_examples=60, deadline=None)
-    @given(text=PRINTABLE, seed=st.integers(0, 99))
-    def test_gives_back_any_printable_text_if_reversible(self, made: Transform, text: str, seed: int) -> None:
-        """A reversible transform decodes to exactly the text it was given."""
-        if made.reversible and made.decode is not None:
-            assert made.decode(made.apply(text, rng(seed))) == text
-
     def test_keeps_the_words_of_a_request(self, made: Transform) -> None:
         """Every word of a plain request survives, after decoding where there is a code, but for a known share."""
         for seed in range(20):
@@ -120,13 +114,22 @@ class TestEveryTransform:
         changed = made.apply(REQUEST, rng(3))
         assert changed in made.to_prompt(REQUEST, generator)
 
-    @pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS.keys())
-    def test_takes_any_text(self, made: Transform, text: str) -> None:
+    def test_takes_any_text(self, made: Transform) -> None:
         """Odd input never raises, and a transform that keeps the text verbatim keeps odd text too."""
-        changed = made.apply(text, rng())
+        for kind, text in ODD_TEXTS.items():
+            changed = made.apply(text, rng())
 
-        made.to_prompt(text, rng())
-        if made.kind == "wrap" and not made.reversible:
-            assert text in changed
-        if made.decode is not None:
-            made.decode(changed)
+            made.to_prompt(text, rng())
+            if made.kind == "wrap" and not made.reversible:
+                assert text in changed, kind
+            if made.decode is not None:
+                made.decode(changed)
+
+
+@pytest.mark.parametrize("made", REVERSIBLE, ids=[made.name for made in REVERSIBLE])
+@settings(max_examples=60, deadline=None)
+@given(text=PRINTABLE, seed=st.integers(0, 99))
+def test_gives_back_any_printable_text_if_reversible(made: Transform, text: str, seed: int) -> None:
+    """A reversible transform decodes to exactly the text it was given."""
+    assert made.decode is not None
+    assert made.decode(made.apply(text, rng(seed))) == text

@@ -60,7 +60,7 @@ def test_views_read_the_same_under_any_chunking(text: str, sizes: list[int]) -> 
         assert name not in readings or found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(texts, st.tuples(chunkings, chunkings), policies, score_functions, tokenizers)
 def test_any_chunking_gives_the_same_outcome(
     text: str,
@@ -82,7 +82,7 @@ def test_any_chunking_gives_the_same_outcome(
     assert first.halted or first.delivered == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(st.lists(st.one_of(spelt, texts), min_size=1, max_size=3).map(" ".join), chunkings, policies)
 def test_where_text_cannot_be_read_depends_on_the_text_alone(text: str, sizes: list[int], policy: Policy) -> None:
     """With nothing over the threshold, an answer halts where it can no longer be read, under any chunking."""
@@ -99,7 +99,7 @@ def test_where_text_cannot_be_read_depends_on_the_text_alone(text: str, sizes: l
     assert is_legible(scorer.tokenizer, text) <= (first.decision.reason != UNREADABLE)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(texts, st.tuples(chunkings, chunkings), policies, cascades, score_functions)
 def test_any_chunking_escalates_alike(
     text: str, cuts: tuple[list[int], list[int]], policy: Policy, cascade: Cascade, score_token: ScoreToken
@@ -145,7 +145,7 @@ def test_a_cascade_decides_as_the_sum_of_whole_readings_does(
         assert found.decision.escalated == bool(escalated.any())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, chunkings, policies, score_functions, tokenizers)
 def test_a_stream_decides_as_replay_does(
     text: str, sizes: list[int], policy: Policy, score_token: ScoreToken, tokenizer: PieceTokenizer

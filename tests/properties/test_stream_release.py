@@ -19,7 +19,7 @@ from lictor.types import GuardEvent, Halted, Policy, Released, ScoreRequest
 from .streams import chunkings, policies, score_functions, texts, tokenizers
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, chunkings, policies, score_functions, tokenizers)
 def test_nothing_unscored_leaves(
     text: str, sizes: list[int], policy: Policy, score_token: ScoreToken, tokenizer: PieceTokenizer
@@ -38,7 +38,7 @@ def test_nothing_unscored_leaves(
             assert delivered <= _undecided_from(tokens, scored, policy, score_token)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, chunkings, policies)
 def test_no_disguise_leaves_before_its_reading_was_scored(text: str, sizes: list[int], policy: Policy) -> None:
     """But for what stood before the first sign of a disguise, all that leaves was scored as decoded too."""
@@ -132,7 +132,7 @@ def test_sync_and_async_agree(
     assert asyncio.run(collect()) == list(make().stream(ask("x"), cut_text(text, sizes)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(texts, chunkings, policies, tokenizers, score_functions)
 def test_hold_back_is_bounded(
     text: str, sizes: list[int], policy: Policy, tokenizer: PieceTokenizer, score_token: ScoreToken

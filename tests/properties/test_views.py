@@ -70,7 +70,7 @@ def test_a_disguise_may_start_anywhere(before: str, sentence: str, hide: Hide, a
     assert any(middle in "".join(reading.split()) for reading in readings.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(texts, st.text(max_size=200), st.binary(max_size=100).map(lambda data: data.decode("latin-1"))))
 def test_no_text_makes_a_view_stumble(text: str) -> None:
     """Any text is read without an error, by no more views than are allowed at once, give or take the last one."""

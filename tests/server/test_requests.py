@@ -28,7 +28,7 @@ _body = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(body=_body | _json)
 def test_any_body_is_a_request_or_a_typed_error(body: object) -> None:
     """Whatever JSON a client sends: a request whose conversation can be read, or a RequestError with a code."""

@@ -90,7 +90,7 @@ _chunks = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(found=_chunks | _json)
 def test_any_json_is_a_chunk_or_a_typed_error(found: object) -> None:
     """An upstream that lies gets no further than an UpstreamError."""
