@@ -48,7 +48,7 @@ def test_a_dry_run_counts_the_calls_that_a_run_makes(server: Generator, tmp_path
     assert (
         calls["queries: trial"] + calls["queries"]
         == sum("Number them, one per line" in prompt for prompt in server.asked)
-        == 20
+        == 12
     )
     assert sum(calls.values()) == pytest.approx(asked, rel=0.25)
     assert before["cost"] > 0
@@ -62,7 +62,7 @@ def test_a_dry_run_counts_the_calls_that_a_run_makes(server: Generator, tmp_path
     assert len(more) == len(packed) + 2 * trained
     assert all(example.transforms and example.split == "train" for example in more[len(packed) :])
     assert read_manifest(tmp_path / "pack-augmented").parents == {"pack": read_manifest(tmp_path / "pack").fingerprint}
-    assert re.search(r"queries: usable +\d+ of 100 ", shown.stdout)
+    assert re.search(r"queries: usable +\d+ of 60 ", shown.stdout)
     assert re.search(r"soup +\d+ +\d+ generated", shown.stdout)
 
 

@@ -138,7 +138,7 @@ def write_project(folder: Path, generator: str, backbone: str) -> Project:
     """A project in `folder`."""
     settings = {
         "generator": {"model": generator},
-        "synthesis": {"queries_per_rule": 25, "answers": 400, "rewrites": 0, "composed": 0},
+        "synthesis": {"queries_per_rule": 15, "answers": 400, "rewrites": 0, "composed": 0},
         "augment": {"per_example": 1, "compose": 1},
         "training": {"backbone": backbone, "trunk": 2, "top": 3, "epochs": 1, "max_tokens": 160},
         "policy": {"budget_fpr": 0.4, "confidence": 0.8},
