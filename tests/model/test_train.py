@@ -1,6 +1,7 @@
 """Training: it learns, it resumes bit for bit, and it refuses what teaches nothing."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -48,6 +49,16 @@ def fresh(kind: Kind, backbone: Backbone) -> Head:
 
 def quiet(stage: str, at: int, total: int, loss: float) -> None:
     """Progress nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def whole(backbone: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Course, Path]:
+    """A training of an input head from its beginning to its end, and the checkpoint it left. Not to be changed."""
+    checkpoint = tmp_path_factory.mktemp("whole") / "c"
+    course = train_head(
+        fresh("input", backbone), backbone, toy(), kind="input", config=CONFIG, checkpoint=checkpoint, progress=quiet
+    )
+    return course, checkpoint
 
 
 class InterruptAt:
@@ -125,13 +136,11 @@ def test_an_interrupted_training_ends_bit_for_bit_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
 
-def test_a_checkpoint_of_other_data_is_not_taken_up(backbone: Backbone, tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_data_is_not_taken_up(
+    backbone: Backbone, whole: tuple[Course, Path], tmp_path: Path
+) -> None:
     """With another example the training starts afresh."""
-    checkpoint = tmp_path / "c"
-    train_head(
-        fresh("input", backbone), backbone, toy(), kind="input", config=CONFIG, checkpoint=checkpoint, progress=quiet
-    )
-    assert checkpoint.is_file()
+    checkpoint = Path(shutil.copy(whole[1], tmp_path))
     watch = Watch()
 
     train_head(
@@ -147,17 +156,11 @@ def test_a_checkpoint_of_other_data_is_not_taken_up(backbone: Backbone, tmp_path
     assert watch.steps[0] == 1
 
 
-def test_a_damaged_checkpoint_is_not_taken_up(backbone: Backbone, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_not_taken_up(backbone: Backbone, whole: tuple[Course, Path], tmp_path: Path) -> None:
     """A checkpoint cut short, or of nothing, is made anew; the training ends as if there had been none."""
-    expected = train_head(
-        fresh("input", backbone), backbone, toy(), kind="input", config=CONFIG, checkpoint=None, progress=quiet
-    )
-    checkpoint = tmp_path / "c"
-    train_head(
-        fresh("input", backbone), backbone, toy(), kind="input", config=CONFIG, checkpoint=checkpoint, progress=quiet
-    )
-    whole = checkpoint.read_bytes()
-    for damaged in (b"", b"not a checkpoint", whole[: len(whole) // 2], whole[:-200]):
+    expected, made = whole
+    checkpoint, data = tmp_path / "c", made.read_bytes()
+    for damaged in (b"", b"not a checkpoint", data[: len(data) // 2], data[:-200]):
         checkpoint.write_bytes(damaged)
 
         losses = train_head(
@@ -206,7 +209,8 @@ def test_the_seed_decides_the_weights(backbone: Backbone) -> None:
 def forked(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What came of a training that was killed again and again, and of one that two processes shared."""
     folder = tmp_path_factory.mktemp("forked")
-    command = [sys.executable, "-m", "model.forked", tiny, str(folder)]
+    program = "import gc; gc.disable(); from model.forked import main; main()"  # forks copy what is looked through
+    command = [sys.executable, "-c", program, tiny, str(folder)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(command, check=True, timeout=1200, cwd=Path(__file__).parents[1], env=environment)  # noqa: S603 - our own
     return folder
