@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lictor.artifacts import MANIFEST, alone_in, fingerprint, open_artifact, read_manifest, write_artifact, write_atomic
@@ -143,6 +143,7 @@ def test_two_do_not_work_in_one_folder(tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_text("mine")
 
 
+@settings(max_examples=50)
 @given(_json, _json)
 def test_fingerprints_tell_values_apart(a: object, b: object) -> None:
     """Equal JSON gives equal fingerprints, whatever the order of keys; different JSON gives different ones."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lictor.constitution.diff import diff
@@ -52,6 +52,7 @@ def styles(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@settings(max_examples=50)
 @given(documents(), styles(), st.randoms(use_true_random=False))
 def test_layout_does_not_change_a_fingerprint(document: dict[str, Any], style: dict[str, Any], rng: Any) -> None:
     """Width, quoting, escapes, comments, key order and rule order leave every fingerprint as it was."""

@@ -82,7 +82,7 @@ def test_any_chunking_gives_the_same_outcome(
     assert first.halted or first.delivered == text
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(spelt, texts), min_size=1, max_size=3).map(" ".join), chunkings, policies)
 def test_where_text_cannot_be_read_depends_on_the_text_alone(text: str, sizes: list[int], policy: Policy) -> None:
     """With nothing over the threshold, an answer halts where it can no longer be read, under any chunking."""
