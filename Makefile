@@ -19,6 +19,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # one process more than there are cores keeps these busy.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist worksteal \
   --numprocesses $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# The quick tests write small files by the thousand and wait until each is on the disk: they stay in memory where
+# /dev/shm has a gigabyte free.
+MEMORY := $(shell test "$$(df -Pk /dev/shm 2>/dev/null | awk 'END {print $$4 + 0}')" -gt 1000000 && echo /dev/shm)
 # pyright runs on the Node.js that its extra brings, whatever is installed beside it.
 export PYRIGHT_PYTHON_GLOBAL_NODE := off
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -50,7 +53,7 @@ test-all: $(VENV)/.dev  ## The same, with the slow tests.
 	@$(MAKE) --no-print-directory --jobs 2 lint whole
 
 quick: $(VENV)/.dev
-	@$(PYTEST) -m "not slow"
+	@$(if $(MEMORY),TMPDIR=$(MEMORY)) $(PYTEST) -m "not slow"
 
 whole: $(VENV)/.dev
 	@$(PYTEST)
