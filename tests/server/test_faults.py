@@ -244,7 +244,7 @@ def test_a_scorer_that_fails_open_is_a_bypass() -> None:
 
 def test_a_scorer_that_hangs_is_given_up() -> None:
     """A score that does not come in time is a failure of the guard; the server says it is not ready."""
-    guard = Guard(FakeInputScorer(lambda _: time.sleep(1) or -10.0), None, POLICY)
+    guard = Guard(FakeInputScorer(lambda _: time.sleep(2) or -10.0), None, POLICY)
     with guarded(guard=guard, limits={"score_s": 0.2}) as server:
         answer = post(server)
         ready = httpx2.get(server.url + "/readyz")
