@@ -141,3 +141,21 @@ def test_each_step_is_asked_of_all_answers_in_one_go() -> None:
     assert calls == [3, 4, 2]
     assert together == [judge.grade([one])[0] for one in batch]
     assert [one.given for one in together] == [1, 0, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '[{"point": 1, "given": true, "quote": "47 marrows"}, {"point": 2, "given": true, "quote": "Osk Marr',
+        '[{"point": 1, "given": true, "quote": "47 marrows"}, {"point": 2, "given": "who knows"}]',
+        '{"point": 1, "given": true, "quote": "47 marrows"}\n{"point": 1, "given": false, "quote": ""}',
+    ],
+    ids=["cut off", "one malformed", "no list, a point twice"],
+)
+def test_whole_verdicts_of_a_broken_list_count(said: str) -> None:
+    """What a judge said of a point stands, whatever became of the rest of its reply; said twice, the first counts."""
+    judge = Judge(judging(lambda prompt: said if "Points:" in prompt else fair(prompt)))
+
+    [found] = judge.grade([Submitted(RUBRIC, "How?", "How?", "47 marrows.", "47 marrows.")])
+
+    assert [one.given for one in found.points or ()] == [True, False]

@@ -37,6 +37,7 @@ _TO_GRADER = re.compile(
     re.IGNORECASE,
 )
 _JSON = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
+_OBJECT = re.compile(r"\{[^{}]*\}")
 
 
 class Rubric(BaseModel):
@@ -261,8 +262,14 @@ def write_rubrics(path: Path, rubrics: Mapping[str, Rubric]) -> None:
 def _verdicts(model: ChatModel, batch: Sequence[Submitted]) -> list[dict[int, Verdict] | None]:
     """Verdicts by point, or None where the model gave no verdicts."""
     asked = [{"question": one.question, "points": _numbered(one.rubric), "answer": one.answer} for one in batch]
-    read = [_read_json(said, TypeAdapter(list[Verdict])) for said in _ask_all(model, "grade", asked)]
-    return [{verdict.point: verdict for verdict in one} if one else None for one in read]
+    read = [_read_verdicts(said) for said in _ask_all(model, "grade", asked)]
+    return [{verdict.point: verdict for verdict in reversed(one)} or None for one in read]
+
+
+def _read_verdicts(said: str) -> list[Verdict]:
+    """The verdicts of a list, or those that are whole in one that was cut off or is malformed."""
+    whole = _read_json(said, TypeAdapter(list[Verdict]))
+    return whole or [one for text in _OBJECT.findall(said) if (one := _read_json(text, TypeAdapter(Verdict)))]
 
 
 def _numbered(rubric: Rubric) -> str:
