@@ -1,6 +1,8 @@
 """What many tests share: a tiny real model, and guards made of it."""
 
 import gc
+import os
+import subprocess
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -94,6 +96,25 @@ def tiny_heads(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         files[kind] = folder / f"{kind}.safetensors"
         save_head(head, files[kind])
     return files
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Makes a real file system of a size such as `1m`."""
+    disk = tmp_path / "disk"
+
+    def mount(size: str) -> Path:
+        if os.geteuid() != 0:
+            pytest.skip("only root may mount a small file system")
+        disk.mkdir()
+        command = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size}", "lictor-test", str(disk)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:  # noqa: S603 -- fixed command
+            pytest.skip("mount is not allowed here")
+        return disk
+
+    yield mount
+    if disk.is_mount():
+        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603 -- fixed command
 
 
 @pytest.fixture(scope="session")

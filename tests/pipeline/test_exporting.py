@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
 from lictor.assemble import HeadKind, read_parts, save_guard
-from lictor.errors import UsageError
+from lictor.errors import ArtifactError, UsageError
 from lictor.model.backbone import Backbone, Cut
 from lictor.pipeline.exporting import export_guard
 from lictor.types import Cascade, Policy
@@ -60,3 +60,15 @@ def test_an_exchange_scorer_is_exported_too(tiny: str, tiny_heads: dict[HeadKind
     assert [one.kind for one in found] == ["input", "stream", "exchange"]
     assert "2 times the logit -1 weighs 0.25 in the token's score, the stream scorer's logit 0.75." in card
     assert "user: ...\nassistant:ANSWER\n</dialog>" in card
+
+
+def test_an_export_that_fails_midway_leaves_nothing(
+    save_tiny_guard: Callable[[Path, Policy], Path], small_disk: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """On a disk with room for one scorer of two, the error says what to do and the same command can be run again."""
+    guard, disk = save_tiny_guard(tmp_path / "guard", Policy(1.5, 2.5)), small_disk("260k")
+
+    with pytest.raises(ArtifactError, match=r"No space left.*free some space"):
+        export_guard(guard, disk / "out")
+
+    assert list(disk.iterdir()) == []

@@ -1,11 +1,9 @@
 """`run` from a constitution to a guard on a real tiny model: what is made, what is made again, what never is."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -293,20 +291,11 @@ def test_what_cannot_be_is_one_of_lictors_errors(
 
 
 @pytest.fixture
-def full_disk(copy: Project) -> Iterator[Project]:
+def full_disk(copy: Project, small_disk: Callable[[str], Path]) -> Project:
     """A finished project on a real file system with almost nothing free."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
-    disk = copy.folder.parent / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(  # noqa: S603 -- fixed command
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=2m", "lictor-test", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mount is not allowed here")
+    disk = small_disk("2m")
     shutil.copytree(copy.folder, disk / "bells")
-    yield load_project(disk / "bells")
-    subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603 -- fixed command
+    return load_project(disk / "bells")
 
 
 @pytest.mark.parametrize("stage", EVERY_STAGE)

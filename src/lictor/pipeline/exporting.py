@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from lictor.artifacts import write_artifact
 from lictor.assemble import HeadKind, Parts, read_parts
 from lictor.errors import UsageError
@@ -29,24 +31,33 @@ class Exported:
 
 
 def export_guard(guard: Path, out: Path) -> list[Exported]:
-    """Write every head of a guard into a folder of its own below `out`.
+    """Write every head of a guard into a folder of its own below `out`: all of them, or nothing.
 
     Raises:
         UsageError: Something stands there already.
+        ArtifactError: The guard is incomplete or altered, or the disk refused a write.
     """
     if out.exists():
         raise UsageError(f"{out}: expected a folder that is not there yet, so that nothing is overwritten")
     parts, found = read_parts(guard), list[Exported]()
-    for kind in parts.heads:
 
-        def fill(staging: Path, kind: HeadKind = kind) -> None:
-            is_classifier = export_head(parts.reference, parts.cut, parts.heads[kind], staging)
-            (staging / "README.md").write_text(_card(parts, kind, is_classifier), encoding="utf-8")
-            found.append(Exported(kind, out / kind, is_classifier))
+    def fill(staging: Path) -> None:
+        for kind in parts.heads:
+            (staging / kind).mkdir()
+            found.append(Exported(kind, out / kind, _export(parts, kind, staging / kind)))
 
-        key = key_of(guard)
-        write_artifact(out / kind, fill, kind=f"exported-{kind}-scorer", key=key, parents={"guard": key})
+    key = key_of(guard)
+    write_artifact(out, fill, kind="exported-scorers", key=key, parents={"guard": key})
     return found
+
+
+def _export(parts: Parts, kind: HeadKind, folder: Path) -> bool:
+    try:
+        is_classifier = export_head(parts.reference, parts.cut, parts.heads[kind], folder)
+    except SafetensorError as error:  # what its writer makes of a full disk
+        raise OSError(str(error)) from error
+    (folder / "README.md").write_text(_card(parts, kind, is_classifier), encoding="utf-8")
+    return is_classifier
 
 
 def _card(parts: Parts, kind: HeadKind, is_classifier: bool) -> str:
