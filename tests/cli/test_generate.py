@@ -75,6 +75,21 @@ def test_an_estimate_is_shown_in_a_table(server: Generator, tmp_path: Path, no_c
     assert "time unknown before a first run" in shown
 
 
+def test_a_pack_made_anew_is_another_pack(server: Generator, tmp_path: Path, no_cache: Path) -> None:
+    """With the same settings and other answers it has another fingerprint, by which runs know it."""
+    project = write_project(tmp_path / "p", server.reference, "path:/none")
+    command = ["generate", str(project.folder), "-o", str(tmp_path / "pack"), "--augment", "1", "--cache"]
+    made: list[set[str]] = []
+    for mood in ("plain", "chatty", "plain"):
+        server.mood = mood
+        done = CliRunner().invoke(app, [*command, str(tmp_path / mood)])
+        assert done.exit_code == 0, done.stderr
+        made.append({read_manifest(tmp_path / name).fingerprint for name in ("pack", "pack-augmented")})
+
+    assert made[0] == made[2]
+    assert not made[0] & made[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", [7, 33])
 def test_a_killed_run_goes_on_and_makes_the_same_pack(

@@ -87,6 +87,8 @@ class Generator(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
+        self.mood = ""
+        """In another one it answers the same requests otherwise."""
 
     @property
     def reference(self) -> str:
@@ -102,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body["messages"][-1]["content"]
         self.server.asked.append(prompt)
-        message = {"role": "assistant", "content": _answer(prompt, body["max_tokens"], body["seed"])}
+        said = _answer(prompt, body["max_tokens"], f"{body['seed']}{self.server.mood}")
+        message = {"role": "assistant", "content": said}
         shell = {"id": "x", "object": "chat.completion", "created": 0, "model": "small"}
         data = json.dumps(shell | {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}).encode()
         self.send_response(200)
@@ -115,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _answer(prompt: str, max_tokens: int, seed: int) -> str:
+def _answer(prompt: str, max_tokens: int, seed: str) -> str:
     rng = random.Random(f"{prompt} {seed}")
     pick = [rng.choice(words) for words in (_KINDS, _PLACES, _REASONS, _VERBS, _KINDS)]
     if max_tokens == 250:

@@ -346,16 +346,15 @@ def export(
     """Write the successes of players who consent as a dataset, each once."""
     from lictor.arena.arena import assemble
     from lictor.arena.export import successes
-    from lictor.artifacts import fingerprint
     from lictor.constitution import Constitution
-    from lictor.dataset.store import write_dataset
+    from lictor.dataset.store import content_of, write_dataset
     from lictor.errors import DataError
 
     rules = Constitution.load(constitution)
     found = successes(assemble(_store(database)), constitution=rules.fingerprint, with_answers=answers)
     if not found:
         raise DataError("expected a success of a player who consents to training, this arena has none")
-    write_dataset(folder, found, key=fingerprint([example.id for example in found]))
+    write_dataset(folder, found, key=content_of(found))
     say_json({"examples": len(found), "folder": folder}) if as_json else say(f"{len(found)} examples in {folder}")
 
 

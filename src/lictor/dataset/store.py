@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lictor.artifacts import Manifest, open_artifact, write_artifact, write_atomic
+from lictor.artifacts import Manifest, fingerprint, open_artifact, write_artifact, write_atomic
 from lictor.dataset.rows import from_row, to_row
 from lictor.errors import DataError
 from lictor.types import Example
@@ -154,6 +154,11 @@ def write_dataset(
         return {**count_examples(examples), **(notes or {})}
 
     return write_artifact(folder, fill, kind=KIND, key=key, parents=parents, config=config, seed=seed)
+
+
+def content_of(examples: Iterable[Example]) -> str:
+    """Fingerprint of the examples themselves: equal for equal ones in the same order, whatever made them."""
+    return fingerprint([to_row(example) for example in examples])
 
 
 def count_examples(examples: Sequence[Example]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from lictor.augment import PlanConfig, augment
 from lictor.constitution import Constitution
 from lictor.dataset.audit import audit
 from lictor.dataset.limits import ESSENTIAL, gate
-from lictor.dataset.store import read_dataset, write_dataset
+from lictor.dataset.store import content_of, read_dataset, write_dataset
 from lictor.errors import DataError
 from lictor.pipeline.data import split_and_join
 from lictor.synthesis.asking import Progress
@@ -31,7 +31,7 @@ def make_pack(
     several_turns: float,
     progress: Progress,
 ) -> Manifest:
-    """Synthesise, split, join, audit and write.
+    """Synthesise, split, join, audit and write. The pack's fingerprint counts what was made, not only what with.
 
     Raises:
         DataError: The audit found a reason not to train on it.
@@ -44,7 +44,7 @@ def make_pack(
         raise DataError("the data did not pass the audit:\n  " + "\n  ".join(reasons))
     rules = {rule.id: rule.fingerprint for rule in constitution.rules}
     settings = {"rules": rules, "generator": model.name, "synthesis": vars(config), "several_turns": several_turns}
-    key = fingerprint(["pack", settings, dict(material.files)])
+    key = fingerprint(["pack", settings, dict(material.files), content_of(examples)])
     notes = {
         "synthesis": dict(report.counts),
         "coverage": report.coverage,
@@ -61,11 +61,11 @@ def disguise_pack(folder: Path, pack: Path, plan: PlanConfig) -> Manifest:
     """
     parent, examples = read_manifest(pack), read_dataset(pack)
     copies = augment([example for example in examples if example.split == "train"], plan)
-    settings = {**parent.config, "augment": asdict(plan)}
-    key = fingerprint(["disguised", parent.fingerprint, asdict(plan)])
+    whole, settings = [*examples, *copies], {**parent.config, "augment": asdict(plan)}
+    key = fingerprint(["disguised", parent.fingerprint, asdict(plan), content_of(whole)])
     return write_dataset(
         folder,
-        [*examples, *copies],
+        whole,
         key=key,
         parents={"pack": parent.fingerprint},
         config=settings,

@@ -14,7 +14,7 @@ from pathlib import Path
 from lictor.artifacts import fingerprint, write_atomic
 from lictor.assemble import Guard
 from lictor.constitution import Constitution
-from lictor.dataset.store import read_dataset, write_dataset
+from lictor.dataset.store import content_of, read_dataset, write_dataset
 from lictor.errors import ArtifactError, GenerationError
 from lictor.evaluation.budgets import Effort, effort, steps_to, success_curve
 from lictor.evaluation.judged import JudgedTarget
@@ -221,8 +221,9 @@ def write_finds(
     found = examples_of(hunted.tried, constitution.fingerprint)
     twins = permitted_twins(hunted.tried, permitted, moves.rules, seed=config.seed)
     if found:
-        key = fingerprint(["redteam", [one.attack.id for one in hunted.tried], asdict(config)])
-        write_dataset(folder / "data", [*found, *twins], key=key, config=asdict(config), seed=config.seed)
+        examples = [*found, *twins]
+        key = fingerprint(["redteam", asdict(config), content_of(examples)])
+        write_dataset(folder / "data", examples, key=key, config=asdict(config), seed=config.seed)
     return {"queries": len(hunted.tried), "found": len(found), "permitted": len(twins)}
 
 
