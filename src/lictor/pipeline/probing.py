@@ -42,7 +42,7 @@ from lictor.pipeline.stages import (
     stands,
     trace_settings,
 )
-from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage, stage_key
 from lictor.pipeline.training import augment_plan, cut_of, precision_of
 from lictor.types import Conversation, Example
 
@@ -110,16 +110,16 @@ def _make(project: Project, made: _Made, progress: Progress) -> list[StageReport
     data, about = made.folders["data"], made.about
     learnt_from = [key_of(data), about.model_dump(), project.config.augment.model_dump()]
     sizes = made.settings.budget_tokens, made.settings.memory_bytes
-    key = fingerprint(["probe", *learnt_from, *sizes, asdict(made.settings.training)])
+    key = stage_key("probe", *learnt_from, *sizes, asdict(made.settings.training))
     probe = make_stage(reports, project, "probe", key, lambda f, k: _train(made, Out(f, k), progress))
     heads: dict[HeadKind, Path] = {kind: made.folders[kind] for kind in head_kinds(project) if kind != "stream"}
-    key = fingerprint(["probe-traces", key, *map(key_of, heads.values()), *trace_settings(project)])
+    key = stage_key("traces", "probe", key, *map(key_of, heads.values()), *trace_settings(project))
     files: dict[HeadKind, Path] = {**{kind: folder / HEAD for kind, folder in heads.items()}, "stream": probe / WEIGHTS}
     traces = make_stage(reports, project, "traces", key, lambda f, k: _trace(made, files, Out(f, k), progress))
-    key = fingerprint(["policy", key, policy_settings(project)])
+    key = stage_key("policy", key, policy_settings(project))
     policy = make_stage(reports, project, "policy", key, lambda f, k: make_policy(project, traces, Out(f, k)))
     started = time.monotonic()
-    key = fingerprint(["guard", key_of(policy), made.inputs.constitution_text, input_template()])
+    key = stage_key("guard", key_of(policy), made.inputs.constitution_text, input_template())
     is_new = not is_made(probe_folder(project), key)
     if is_new:
         _save(made, files, policy, {**heads, "probe": probe}, key)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
+from lictor.artifacts import Manifest, alone_in, read_manifest, write_artifact
 from lictor.assemble import HeadKind, Scorers, load_scorers, read_policy, save_guard
 from lictor.calibration.cascade import CascadeReport
 from lictor.calibration.thresholds import fit
@@ -35,7 +35,7 @@ from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
-from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage
+from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage, stage_key
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.pipeline.training import augment_plan, cut_of, make_scorer, precision_of, training_settings
 from lictor.starter.folders import resolve
@@ -98,18 +98,18 @@ def _run(inputs: Inputs, progress: Progress) -> list[StageReport]:
     data = make_stage(reports, project, "data", _data_key(inputs), lambda f, k: _make_data(inputs, f, k, progress))
     heads: dict[HeadKind, Path] = {}
     for kind in head_kinds(project):
-        key = fingerprint([kind, key_of(data), training_settings(project)])
+        key = stage_key(kind, key_of(data), training_settings(project))
         heads[kind] = make_stage(
             reports, project, kind, key, lambda f, k, kind=kind: make_scorer(project, data, kind, Out(f, k), progress)
         )
-    key = fingerprint(["traces", *(key_of(f) for f in heads.values()), *trace_settings(project)])
+    key = stage_key("traces", *map(key_of, heads.values()), *trace_settings(project))
     traces = make_stage(
         reports, project, "traces", key, lambda f, k: _make_traces(inputs, data, heads, Out(f, k), progress)
     )
-    key = fingerprint(["policy", key, policy_settings(project)])
+    key = stage_key("policy", key, policy_settings(project))
     policy = make_stage(reports, project, "policy", key, lambda f, k: make_policy(project, traces, Out(f, k)))
     started = time.monotonic()
-    key = fingerprint(["guard", key_of(policy), inputs.constitution_text])
+    key = stage_key("guard", key_of(policy), inputs.constitution_text)
     is_new = not is_made(project.guard, key)
     if is_new:
         _make_guard(inputs, data, heads, policy, key)
@@ -128,16 +128,16 @@ def plan(project: Project) -> list[StageReport]:
     reports.append(StageReport("data", data, is_new=False, seconds=0.0))
     keys: list[str] = []
     for kind in head_kinds(project):
-        keys.append(fingerprint([kind, key_of(data), training_settings(project)]))
+        keys.append(stage_key(kind, key_of(data), training_settings(project)))
         folder = project.runs / f"{kind}-{keys[-1]}"
         reports.append(StageReport(kind, folder, is_new=not is_made(folder, keys[-1]), seconds=0.0))
-    key = fingerprint(["traces", *keys, *trace_settings(project)])
+    key = stage_key("traces", *keys, *trace_settings(project))
     for stage in ("traces", "policy"):
         folder = project.runs / f"{stage}-{key}"
         is_new = any(r.is_new for r in reports) or not is_made(folder, key)
         reports.append(StageReport(stage, folder, is_new=is_new, seconds=0.0))
-        key = fingerprint(["policy", key, policy_settings(project)]) if stage == "traces" else key
-    key = fingerprint(["guard", key, inputs.constitution_text])
+        key = stage_key("policy", key, policy_settings(project)) if stage == "traces" else key
+    key = stage_key("guard", key, inputs.constitution_text)
     return [*reports, StageReport("guard", project.guard, is_new=not is_made(project.guard, key), seconds=0.0)]
 
 
@@ -159,9 +159,8 @@ def _data_key(inputs: Inputs) -> str:
     held = [] if _hold_out(inputs.project).is_empty else [config.hold_out.model_dump()]
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
     finds = [key_of(folder) for folder in _attack_folders(inputs.project)]
-    return fingerprint(
-        ["data", *parts, config.generator.model_dump(include=IDENTITY), config.synthesis.identity(), *finds]
-    )
+    generator = config.generator.model_dump(include=IDENTITY)
+    return stage_key("data", *parts, generator, config.synthesis.identity(), *finds)
 
 
 def _attack_folders(project: Project) -> list[Path]:

@@ -5,16 +5,28 @@ stage's work.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lictor.artifacts import open_artifact, read_manifest
+from lictor.artifacts import fingerprint, open_artifact, read_manifest
 from lictor.errors import ArtifactError
 from lictor.pipeline.config import Project
 
 StageName = Literal["data", "input", "stream", "exchange", "traces", "policy", "guard", "probe"]
+REVISIONS: Mapping[StageName, int] = {
+    "data": 1,
+    "input": 1,
+    "stream": 1,
+    "exchange": 1,
+    "probe": 1,
+    "traces": 1,
+    "policy": 1,
+    "guard": 1,
+}
+"""What each stage computes, numbered. One more wherever a change of code makes a stage give something else for the same
+settings and inputs: what was made before is then made anew, and all that depends on it."""
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
@@ -35,6 +47,12 @@ class Out:
 
     folder: Path
     key: str
+
+
+def stage_key(stage: StageName, *depends_on: object) -> str:
+    """Fingerprint of a stage: of what it is made from, and of its revision. The first is left out: old runs stand."""
+    later = [{"revision": REVISIONS[stage]}] if REVISIONS[stage] > 1 else []
+    return fingerprint([stage, *depends_on, *later])
 
 
 def make_stage(
