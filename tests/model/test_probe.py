@@ -1,7 +1,9 @@
 """A probe: what it learns, keeps and reads, on a tiny real model."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
@@ -10,10 +12,11 @@ from sklearn.metrics import roc_auc_score
 from lictor.errors import ArtifactError, DataError, ScoringError, UsageError
 from lictor.guard.tokens import encode
 from lictor.llm.local import LocalModel, shared_model
+from lictor.model.losses import WINDOW
 from lictor.model.probe import Probe, load_probe
 from lictor.model.probing import AnswerReader, ProbeScorer
 from lictor.model.text import SegmentTokenizer
-from lictor.model.train_probe import Answered, ProbeConfig, train_probe
+from lictor.model.train_probe import READ_WINDOW, Answered, ProbeConfig, train_probe
 from lictor.testing import ask
 from lictor.types import Sampling
 
@@ -158,10 +161,22 @@ def test_the_probe_of_the_best_epoch_is_kept(model: LocalModel) -> None:
 
     trained = train_probe(reader, answers[:32], opposite, config, _quiet)
 
-    held = [(answer.conversation, answer.token_ids) for answer in opposite]
-    peaks = [max(logits) for logits in ProbeScorer(reader, trained.probe, window=16).score_answers(held)]
     assert trained.auroc[0] == max(trained.auroc) > trained.auroc[-1]
+    peaks = _peaks(reader, trained.probe, opposite, READ_WINDOW)
     assert roc_auc_score([answer.label for answer in opposite], peaks) == pytest.approx(trained.auroc[0])
+
+
+def test_an_epoch_is_judged_by_what_the_guard_reads(model: LocalModel) -> None:
+    """Labels that the highest means over the guard's window tell apart, and those over training's do not."""
+    answers, reader, rng = _answers(model), AnswerReader(model, (1, 2, 3, 4)), random.Random(2)
+    config = ProbeConfig(epochs=1, batch_tokens=200, learning_rate=5e-3)
+    held = [Answered(ask(f"Question {n}?"), [rng.randrange(5, 300) for _ in range(60)], n % 2) for n in range(40)]
+    probe = train_probe(reader, answers, held, config, _quiet).probe
+    peaks = _peaks(reader, probe, held, READ_WINDOW)
+    held = [replace(answer, label=int(peak > median(peaks))) for answer, peak in zip(held, peaks, strict=True)]
+
+    assert train_probe(reader, answers, held, config, _quiet).auroc == [1.0]
+    assert roc_auc_score([answer.label for answer in held], _peaks(reader, probe, held, WINDOW)) < 1
 
 
 def test_nan_is_no_score(model: LocalModel) -> None:
@@ -187,6 +202,11 @@ def test_one_copy_of_the_weights_serves_all(tiny: str) -> None:
 
     assert shared_model(tiny, "fp32") is held
     assert shared_model(tiny, "bf16") is not held
+
+
+def _peaks(reader: AnswerReader, probe: Probe, answers: list[Answered], window: int) -> list[float]:
+    scored = ProbeScorer(reader, probe, window=window).score_answers([(a.conversation, a.token_ids) for a in answers])
+    return [max(logits) for logits in scored]
 
 
 def _quiet(_stage: str, _at: int, _total: int, _measure: float) -> None:

@@ -17,11 +17,13 @@ from torch import Tensor
 
 from lictor.errors import DataError
 from lictor.model.backbone import batches_by_length
-from lictor.model.losses import sliding_mean, sliding_window_loss
+from lictor.model.losses import inference_window, sliding_mean, sliding_window_loss
 from lictor.model.probe import Probe
 from lictor.model.probing import AnswerReader
 from lictor.types import Conversation
 
+READ_WINDOW = inference_window("sliding_window")
+"""Logits averaged where a probe is read: to pick its best epoch as in the guard."""
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all, and the validation measure of late."""
 
@@ -128,11 +130,11 @@ def _scale(activations: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def _auroc(probe: Probe, activations: Sequence[Tensor], answers: Sequence[Answered]) -> float:
-    """How well the highest mean logit of an answer tells restricted from permitted ones."""
+    """How well the highest mean logit of an answer, as the guard will read it, tells restricted from permitted ones."""
     peaks: list[float] = []
     for one in activations:
         mask = torch.ones(1, len(one))
-        peaks.append(float(sliding_mean(probe(one)[None], mask).max()))
+        peaks.append(float(sliding_mean(probe(one)[None], mask, READ_WINDOW).max()))
     return float(roc_auc_score([answer.label for answer in answers], peaks))
 
 

@@ -24,10 +24,9 @@ from lictor.dataset.store import read_dataset
 from lictor.guard.tokens import encode
 from lictor.llm.local import LocalModel, Precision, compute_dtype, shared_model
 from lictor.model.backbone import Cut
-from lictor.model.losses import inference_window
 from lictor.model.probing import AnswerReader
 from lictor.model.text import SegmentTokenizer, input_template
-from lictor.model.train_probe import Answered, ProbeConfig, train_probe
+from lictor.model.train_probe import READ_WINDOW, Answered, ProbeConfig, train_probe
 from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import named_rules
@@ -48,7 +47,6 @@ from lictor.types import Conversation, Example
 
 STRANGERS = 0.3
 """Share of answers that follow another conversation's prompt: the answer's own text is to count, not what was asked."""
-LOSS = "sliding_window"
 WEIGHTS = "probe.safetensors"
 
 
@@ -190,7 +188,7 @@ def within(budget_tokens: int, *pools: Sequence[Answered]) -> list[Answered]:
 
 def _trace(made: _Made, files: Mapping[HeadKind, Path], out: Out, progress: Progress) -> Manifest:
     parents = {"probe" if kind == "stream" else kind: key_of(file.parent) for kind, file in files.items()}
-    scorers = load_probed(*_backbone(made.inputs.project, files), window=inference_window(LOSS), probe=made.about)
+    scorers = load_probed(*_backbone(made.inputs.project, files), window=READ_WINDOW, probe=made.about)
     return make_traces(made.inputs, made.folders["data"], scorers, out, progress, parents=parents)
 
 
@@ -207,7 +205,7 @@ def _save(made: _Made, files: Mapping[HeadKind, Path], policy: Path, learnt: Map
         reference=reference,
         cut=cut,
         precision=precision,
-        window=inference_window(LOSS),
+        window=READ_WINDOW,
         heads=heads,
         policy=read_policy(policy / "policy.json"),
         constitution_text=inputs.constitution_text,
