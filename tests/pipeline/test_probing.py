@@ -10,15 +10,15 @@ from typer.testing import CliRunner
 
 from lictor.artifacts import read_manifest
 from lictor.assemble import Guard, HeadKind, ProbeAbout, load_probed, read_policy
+from lictor.augment import PlanConfig, augment
 from lictor.cli.main import app
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, UsageError
 from lictor.llm.local import shared_model
 from lictor.model.backbone import Cut
 from lictor.model.probing import ProbeScorer
-from lictor.model.train_probe import Answered
 from lictor.pipeline.config import Project, load_project
-from lictor.pipeline.probing import ProbeSettings, Texts, make_probe, probe_folder, within
+from lictor.pipeline.probing import ProbeSettings, Texts, make_probe, probe_folder
 from lictor.pipeline.stages import policy_template, run
 from lictor.pipeline.standing import StageReport
 from lictor.testing import ask
@@ -126,10 +126,15 @@ def test_settings_decide_when_the_first_token_leaves(copy: Project) -> None:
     assert policy_template(change_settings(copy, policy={"warmup": [3]})).warmup == (3,)
 
 
-def test_a_budget_keeps_earlier_pools_first() -> None:
-    """Plain answers before disguised ones, none beyond the budget."""
-    plain = [Answered((), [n] * 10, 0) for n in range(3)]
-    disguised = [Answered((), [50 + n] * 10, 1) for n in range(3)]
-    kept = within(45, plain, disguised)
+def test_a_probe_learns_disguised_copies_too(finished: tuple[Project, list[StageReport]], tiny: str) -> None:
+    """Where plain answers alone would use the budget up, half of the tokens are of disguised copies."""
+    examples = [e for e in read_dataset(next(finished[0].runs.glob("data-*"))) if e.split == "train"]
+    model, plan, budget = shared_model(tiny, "fp32"), PlanConfig(per_example=1, depth=1), 2_000
+    texts, again = (Texts(model, 160, random.Random(0)) for _ in range(2))
+    plain, disguised = again.answered(examples), again.answered(augment(examples, plan))
 
-    assert [answer.label for answer in kept] == [0, 0, 0, 1]
+    found = texts.plain_and_disguised(examples, plan, budget)
+
+    assert sum(len(answer.token_ids) for answer in plain) > budget
+    for pool in (plain, [answer for answer in disguised if answer not in plain]):
+        assert budget / 3 < sum(len(answer.token_ids) for answer in found if answer in pool) <= budget / 2

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import torch
 
-from lictor.artifacts import Manifest, alone_in, fingerprint, read_manifest, write_artifact
+from lictor.artifacts import Manifest, alone_in, read_manifest, write_artifact
 from lictor.assemble import HeadKind, ProbeAbout, load_probed, read_policy, save_guard
-from lictor.augment import augment
+from lictor.augment import PlanConfig, augment
 from lictor.dataset.store import read_dataset
 from lictor.guard.tokens import encode
 from lictor.llm.local import LocalModel, Precision, compute_dtype, shared_model
@@ -31,6 +31,7 @@ from lictor.pipeline.card import guard_card
 from lictor.pipeline.config import Project
 from lictor.pipeline.data import named_rules
 from lictor.pipeline.heads import HEAD
+from lictor.pipeline.sequences import shared_budget
 from lictor.pipeline.stages import (
     Inputs,
     head_kinds,
@@ -59,7 +60,7 @@ class ProbeSettings:
     layers: tuple[int, ...] = ()
     """Counted from 1; none: all."""
     budget_tokens: int = 60_000
-    """Most answer tokens; those of disguised copies are left out first."""
+    """Most answer tokens, half of them of disguised copies: plain answers alone would use it up."""
     memory_bytes: int = 6_000_000_000
     """Most memory that activations take while it is trained; where they would take more, fewer tokens."""
     training: ProbeConfig = field(default_factory=ProbeConfig)
@@ -128,14 +129,12 @@ def _make(project: Project, made: _Made, progress: Progress) -> list[StageReport
 def _train(made: _Made, out: Out, progress: Progress) -> Manifest:
     examples = read_dataset(made.folders["data"])
     project, settings, reader = made.inputs.project, made.settings, made.reader
-    parts = {split: [e for e in examples if e.split == split] for split in ("train", "validation")}
-    plan = augment_plan(project)
     texts = Texts(reader.model, project.config.training.max_tokens, random.Random(settings.training.seed))
     token_bytes = 2 * len(reader.layers) * reader.hidden_size
     budget = min(settings.budget_tokens, settings.memory_bytes // token_bytes)
     training, validation = (
-        within(budget // share, texts.answered(part), texts.answered(augment(part, plan)))
-        for part, share in ((parts["train"], 1), (parts["validation"], 2))
+        texts.plain_and_disguised([e for e in examples if e.split == split], augment_plan(project), budget // share)
+        for split, share in (("train", 1), ("validation", 2))
     )
     trained = train_probe(reader, training, validation, settings.training, progress)
 
@@ -157,6 +156,12 @@ class Texts(NamedTuple):
     max_tokens: int
     rng: random.Random
 
+    def plain_and_disguised(self, examples: Sequence[Example], plan: PlanConfig, budget_tokens: int) -> list[Answered]:
+        """Their answers and those of disguised copies, as many tokens of both."""
+        return shared_budget(
+            self.answered(examples), self.answered(augment(examples, plan)), budget_tokens=budget_tokens
+        )
+
     def answered(self, examples: Sequence[Example]) -> list[Answered]:
         """Every labelled answer after its prompt, some after another's; conversations too long are left out."""
         tokenizer = SegmentTokenizer(self.model.tokenizer)
@@ -171,19 +176,6 @@ class Texts(NamedTuple):
 
     def _fits(self, prompt: Conversation) -> bool:
         return len(self.model.prompt_ids(prompt)) <= 4 * self.max_tokens
-
-
-def within(budget_tokens: int, *pools: Sequence[Answered]) -> list[Answered]:
-    """As many answers as fit: those of an earlier pool first, within a pool by what they hold alone."""
-    kept: list[Answered] = []
-    spent = 0
-    for pool in pools:
-        for answer in sorted(pool, key=lambda a: fingerprint(list(a.token_ids))):
-            spent += len(answer.token_ids)
-            if spent > budget_tokens:
-                return kept
-            kept.append(answer)
-    return kept
 
 
 def _trace(made: _Made, files: Mapping[HeadKind, Path], out: Out, progress: Progress) -> Manifest:

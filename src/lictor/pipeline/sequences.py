@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Protocol, TypeVar
 
 from lictor.artifacts import fingerprint
 from lictor.assemble import HeadKind
@@ -71,9 +72,21 @@ def _prompt_ids(example: Example, backbone: Backbone, max_tokens: int) -> list[i
         return []
 
 
-def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
+class Tokenised(Protocol):
+    """A sequence of tokens, whatever else is known of it."""
+
+    @property
+    def token_ids(self) -> Sequence[int]:
+        """What it costs a budget."""
+        ...
+
+
+Learnt = TypeVar("Learnt", bound=Tokenised)
+
+
+def within_budget(*pools: Sequence[Learnt], budget_tokens: int) -> list[Learnt]:
     """As many sequences as fit: those of an earlier pool first, within a pool by what they hold alone."""
-    kept: list[Labelled] = []
+    kept: list[Learnt] = []
     spent = 0
     for sequence in chain(*(sorted(pool, key=lambda s: fingerprint(list(s.token_ids))) for pool in pools)):
         spent += len(sequence.token_ids)
@@ -83,13 +96,13 @@ def within_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labell
     return kept
 
 
-def shared_budget(*pools: Sequence[Labelled], budget_tokens: int) -> list[Labelled]:
+def shared_budget(*pools: Sequence[Learnt], budget_tokens: int) -> list[Learnt]:
     """As many sequences as fit, as many tokens from every pool; what one does not need goes to the larger ones."""
-    kept: list[Labelled] = []
+    kept: list[Learnt] = []
     for at, pool in enumerate(sorted(pools, key=_tokens)):
         kept += within_budget(pool, budget_tokens=(budget_tokens - _tokens(kept)) // (len(pools) - at))
     return kept
 
 
-def _tokens(sequences: Sequence[Labelled]) -> int:
+def _tokens(sequences: Sequence[Tokenised]) -> int:
     return sum(len(sequence.token_ids) for sequence in sequences)

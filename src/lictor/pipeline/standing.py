@@ -20,7 +20,7 @@ REVISIONS: Mapping[StageName, int] = {
     "input": 1,
     "stream": 1,
     "exchange": 1,
-    "probe": 2,
+    "probe": 3,
     "traces": 1,
     "policy": 1,
     "guard": 1,
