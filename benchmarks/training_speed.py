@@ -78,7 +78,7 @@ def main() -> None:
 def starter_sequences(kind: HeadKind, backbone: Backbone, count: int) -> list[Labelled]:
     """So many sequences of the worked example's training data."""
     examples = [e for e in read_dataset(resolve("starter:emberglass/pack", Path())) if e.split == "train"]
-    read = labelled(examples, kind, backbone, DEFAULTS.max_tokens)
+    read = labelled(examples, kind, backbone, DEFAULTS.max_tokens, seed=DEFAULTS.seed)
     return within_budget(read, budget_tokens=DEFAULTS.budget_tokens)[:count]
 
 

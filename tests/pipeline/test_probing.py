@@ -137,4 +137,4 @@ def test_a_probe_learns_disguised_copies_too(finished: tuple[Project, list[Stage
 
     assert sum(len(answer.token_ids) for answer in plain) > budget
     for pool in (plain, [answer for answer in disguised if answer not in plain]):
-        assert budget / 3 < sum(len(answer.token_ids) for answer in found if answer in pool) <= budget / 2
+        assert budget / 3 < sum(len(answer.token_ids) for answer in found if answer in pool) < 2 * budget / 3

@@ -1,5 +1,7 @@
 """What the exchange scorer is trained on."""
 
+from dataclasses import replace
+
 from lictor.guard.tokens import encode
 from lictor.model.backbone import Backbone, Cut
 from lictor.model.objective import Labelled
@@ -31,10 +33,10 @@ def test_answers_are_learnt_whole_and_cut_after_their_own_prompts_and_others(tin
     openings = {e.id: opening_ids(e.prompt, backbone.tokenizer, 999) for e in EXAMPLES}
     said = {e.id: [token.id for token in encode(tokenizer, e.answer or "")] for e in EXAMPLES}
 
-    found = labelled(EXAMPLES, "exchange", backbone, 400)
+    found = labelled(EXAMPLES, "exchange", backbone, 400, seed=0)
 
     assert 2 * len(EXAMPLES) < len(found) <= (1 + CUTS) * len(EXAMPLES)
-    assert found == labelled(EXAMPLES, "exchange", backbone, 400)
+    assert found == labelled(EXAMPLES, "exchange", backbone, 400, seed=0)
     own = 0
     for sequence in found:
         ids = list(sequence.token_ids)
@@ -45,8 +47,26 @@ def test_answers_are_learnt_whole_and_cut_after_their_own_prompts_and_others(tin
         whose = {e.id for e in EXAMPLES if said[e.id][: len(rest)] == rest and e.answer_label == sequence.label}
         assert whose
         own += opening in whose
+    assert found != labelled(EXAMPLES, "exchange", backbone, 400, seed=1)
     assert len(found) / 2 < own < len(found)
-    assert labelled(EXAMPLES, "exchange", backbone, 20) == []
+    assert labelled(EXAMPLES, "exchange", backbone, 20, seed=0) == []
+
+
+def test_a_prompt_that_is_too_long_is_nobodys(tiny: str) -> None:
+    """Its own answer is learnt after another's prompt or not at all; no other answer is lost by it."""
+    backbone = Backbone(tiny, Cut(2, 3), "fp32")
+    long = [
+        replace(e, id=f"long{at}", messages=(Message("user", "Ring! " * 999), Message("assistant", f"No, {at}.")))
+        for at, e in enumerate(EXAMPLES)
+    ]
+
+    found = labelled([*EXAMPLES, *long], "exchange", backbone, 400, seed=0)
+
+    tokenizer, closing = SegmentTokenizer(backbone.tokenizer), closing_ids(backbone.tokenizer)
+    ends = {e.id: [*(token.id for token in encode(tokenizer, e.answer or "")), *closing] for e in [*EXAMPLES, *long]}
+    whole = {name for name, ids in ends.items() if any(list(s.token_ids[-len(ids) :]) == ids for s in found)}
+    assert whole >= {e.id for e in EXAMPLES}
+    assert 3 < len(whole - {e.id for e in EXAMPLES}) < 24
 
 
 def test_the_exchange_scorer_learns_disguised_answers_too() -> None:

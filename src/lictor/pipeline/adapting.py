@@ -265,14 +265,14 @@ def _train(
     pools = (own, augment(own, augment_plan(inputs.project)))
     heads = dict(old.heads)
     for kind, folder in old.heads.items():
-        learnt, key = labelled(new, kind, backbone, training.max_tokens), fingerprint([old.key, kind])
+        learnt = labelled(new, kind, backbone, training.max_tokens, seed=training.seed)
         if not learnt:
             continue
-        heads[kind] = old.runs / f"adapted-{kind}-{old.key}"
+        heads[kind], key = old.runs / f"adapted-{kind}-{old.key}", fingerprint([old.key, kind])
         if is_made(heads[kind], key):
             continue
         told = {tuple(sequence.token_ids) for sequence in learnt}
-        read = [labelled(pool, kind, backbone, training.max_tokens) for pool in pools]
+        read = [labelled(pool, kind, backbone, training.max_tokens, seed=training.seed) for pool in pools]
         fresh = [[s for s in pool if tuple(s.token_ids) not in told] for pool in read]
         replay = [s for pool in fresh for s in within_budget(pool, budget_tokens=REPLAY_TOKENS // len(fresh))]
         head = load_head(kind, backbone, folder / HEAD)

@@ -1,9 +1,11 @@
 """What a scorer is trained on. In: examples. Out: distinct labelled token sequences, within a budget of tokens."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol, TypeVar
+
+from transformers import PreTrainedTokenizerFast
 
 from lictor.artifacts import fingerprint
 from lictor.assemble import HeadKind
@@ -13,7 +15,7 @@ from lictor.model.backbone import Backbone
 from lictor.model.objective import Labelled
 from lictor.model.scorers import answer_ids
 from lictor.model.text import SegmentTokenizer, closing_ids, input_ids, opening_ids
-from lictor.types import Example
+from lictor.types import Conversation, Example
 
 STRANGERS = 0.3
 """Share of answers that the exchange scorer learns after another conversation's prompt: what was said is to count, too,
@@ -22,52 +24,56 @@ CUTS = 2
 """Beginnings of an answer that the exchange scorer learns beside the whole of it."""
 
 
-def labelled(examples: Sequence[Example], kind: HeadKind, backbone: Backbone, max_tokens: int) -> list[Labelled]:
+_Read = Callable[[Conversation, PreTrainedTokenizerFast, int], list[int]]
+
+
+def labelled(
+    examples: Sequence[Example], kind: HeadKind, backbone: Backbone, max_tokens: int, *, seed: int
+) -> list[Labelled]:
     """What a scorer of `kind` is trained on, each once.
 
     Prompts in the task template, or answers; or, for the exchange scorer, both together, of up to `max_tokens` each,
-    the answer whole and cut.
+    the answer whole and cut. `seed` decides where, and which answers follow another conversation's prompt.
     """
+    match kind:
+        case "input":
+            sequences = ((_prompt_ids(e, input_ids, backbone, max_tokens), e.prompt_label) for e in examples)
+        case "stream":
+            said = zip(_answers(examples, backbone, max_tokens), examples, strict=True)
+            sequences = ((answer_ids(backbone, ids)[:max_tokens], e.answer_label) for ids, e in said)
+        case "exchange":
+            sequences = _exchanges(examples, backbone, max_tokens, seed)
     found: dict[tuple[int, ...], int] = {}
-    for ids, label in _sequences(examples, kind, backbone, max_tokens):
+    for ids, label in sequences:
         if len(ids) > 1 and label is not None:
             found.setdefault(tuple(ids), label)
     return [Labelled(ids, label) for ids, label in found.items()]
 
 
-def _sequences(
-    examples: Sequence[Example], kind: HeadKind, backbone: Backbone, max_tokens: int
-) -> Iterator[tuple[Sequence[int], int | None]]:
-    if kind == "input":
-        for example in examples:
-            yield _prompt_ids(example, backbone, max_tokens), example.prompt_label
-        return
+def _answers(examples: Sequence[Example], backbone: Backbone, max_tokens: int) -> list[list[int]]:
     tokenizer = SegmentTokenizer(backbone.tokenizer)
-    for example in examples:
-        said = [token.id for token in encode(tokenizer, example.answer or "")][:max_tokens]
-        if kind == "stream":
-            yield answer_ids(backbone, said)[:max_tokens], example.answer_label
-        elif said:
-            yield from _exchange_ids(example, said, examples, backbone, max_tokens)
+    return [[token.id for token in encode(tokenizer, example.answer or "")][:max_tokens] for example in examples]
 
 
-def _exchange_ids(
-    example: Example, said: Sequence[int], others: Sequence[Example], backbone: Backbone, max_tokens: int
+def _exchanges(
+    examples: Sequence[Example], backbone: Backbone, max_tokens: int, seed: int
 ) -> Iterator[tuple[Sequence[int], int | None]]:
-    rng = random.Random(example.id)
-    prompt = rng.choice(others).prompt if rng.random() < STRANGERS else example.prompt
-    try:
-        opening = opening_ids(prompt, backbone.tokenizer, max_tokens)
-    except ScoringError:
-        return
-    for count in (len(said), *(rng.randint(1, len(said)) for _ in range(CUTS))):
-        yield [*opening, *said[:count], *closing_ids(backbone.tokenizer)], example.answer_label
+    """Every answer whole and cut, after its own prompt or, some of them, after another that is not too long."""
+    openings = [_prompt_ids(example, opening_ids, backbone, max_tokens) for example in examples]
+    strangers, closing = [ids for ids in openings if ids], closing_ids(backbone.tokenizer)
+    for example, own, said in zip(examples, openings, _answers(examples, backbone, max_tokens), strict=True):
+        rng = random.Random(f"{seed} {example.id}")
+        opening = rng.choice(strangers) if strangers and rng.random() < STRANGERS else own
+        if not opening or not said:
+            continue
+        for count in (len(said), *(rng.randint(1, len(said)) for _ in range(CUTS))):
+            yield [*opening, *said[:count], *closing], example.answer_label
 
 
-def _prompt_ids(example: Example, backbone: Backbone, max_tokens: int) -> list[int]:
-    """None of them where there are more than `max_tokens`: half a prompt may be of the other label."""
+def _prompt_ids(example: Example, read: _Read, backbone: Backbone, max_tokens: int) -> list[int]:
+    """None of a prompt of more than `max_tokens`: half of it may be of the other label."""
     try:
-        return input_ids(example.prompt, backbone.tokenizer, max_tokens)
+        return read(example.prompt, backbone.tokenizer, max_tokens)
     except ScoringError:
         return []
 

@@ -19,7 +19,7 @@ REVISIONS: Mapping[StageName, int] = {
     "data": 1,
     "input": 1,
     "stream": 1,
-    "exchange": 1,
+    "exchange": 2,
     "probe": 3,
     "traces": 1,
     "policy": 1,

@@ -121,7 +121,8 @@ def _sequences(project: Project, data: Path, split: Split, kind: HeadKind, backb
     training = project.config.training
     examples = [e for e in read_dataset(data) if e.split == split]
     disguised = augment(examples, augment_plan(project))
-    read = [labelled(found, kind, backbone, training.max_tokens) for found in (examples, disguised)]
+    pools = (examples, disguised)
+    read = [labelled(pool, kind, backbone, training.max_tokens, seed=training.seed) for pool in pools]
     if kind == "exchange":
         return shared_budget(*read, budget_tokens=2 * training.budget_tokens)
     return within_budget(*read, budget_tokens=training.budget_tokens)
