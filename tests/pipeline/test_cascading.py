@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from lictor.artifacts import read_manifest
 from lictor.assemble import Guard, read_policy, save_guard
 from lictor.cli.main import app
+from lictor.constitution import Constitution
 from lictor.dataset.store import read_dataset
 from lictor.errors import ArtifactError, CalibrationError
 from lictor.evaluation.ahead import Exchange
@@ -18,12 +19,13 @@ from lictor.model.backbone import Cut
 from lictor.model.exchange import ExchangeScorer
 from lictor.pipeline.adapting import Case, adapt
 from lictor.pipeline.calibrating import cascade_of, points_of
-from lictor.pipeline.cascading import CASCADE, answers_of, read_cascade
+from lictor.pipeline.card import guard_card
+from lictor.pipeline.cascading import CASCADE, answers_of, fit_on, read_cascade
 from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.parts import part_guard
 from lictor.pipeline.probing import ProbeSettings, make_probe, probe_folder
 from lictor.pipeline.scoring import Item, trace_all
-from lictor.pipeline.stages import plan, run
+from lictor.pipeline.stages import head_kinds, plan, run, scorers_of, stands
 from lictor.pipeline.standing import StageReport
 from lictor.testing import ask
 from lictor.types import Cascade, Message, Policy
@@ -103,6 +105,27 @@ def test_a_cascade_is_fitted_on_answers_whose_label_is_known(
 
     assert [exchange.answer for exchange in answers_of(item)] == answers
     assert answers_of(replace(item, conversation=talk[:-1])) == ([Exchange(talk[:1], "Yes?")] if not restricted else [])
+
+
+def test_answers_that_a_scorer_cannot_read_are_counted(escalating: Project) -> None:
+    """They choose nothing, and the guard's card says how many they were."""
+    folders = stands(escalating)
+    scorers = scorers_of(escalating, {kind: folders[kind] for kind in head_kinds(escalating)})
+    told = [(f"How is bell {n} cast?", f"Melt {n} old ones.", bool(n % 2)) for n in range(8)]
+    items = [
+        Item(asked, (*ask(asked), Message("assistant", said)), "x", "everyday", restricted, int(restricted))
+        for asked, said, restricted in [*told, ("Ring! " * 30_000, "No.", False)]
+    ]
+
+    report = fit_on(scorers, items, debounce=2, compute=4.0)
+
+    assert report is not None
+    assert (report.n_benign, report.n_restricted, report.n_unread) == (4, 4, 1)
+    fitted_on = read_policy(escalating.guard / "policy.json").fitted_on
+    rules = Constitution.load(escalating.folder / "constitution.yaml")
+    for cascade in (report.cascade, None):
+        fitted = {**fitted_on, "cascade": asdict(replace(report, cascade=cascade))}
+        assert "Not counted: 1 that a scorer cannot read." in guard_card(rules, fitted, {})
 
 
 def test_calibrate_says_when_answers_are_escalated(escalating: Project) -> None:

@@ -75,6 +75,8 @@ class CascadeReport:
     restricted_escalated: float
     n_benign: int
     n_restricted: int
+    n_unread: int = 0
+    """Answers left out of all this, since one of the scorers could not read them or their prompts."""
 
 
 def fit_cascade(read: Sequence[TwiceRead], *, debounce: int, compute: float) -> CascadeReport:

@@ -100,6 +100,8 @@ def _say_cascade(report: "CascadeReport") -> None:
     say_table(
         columns, rows, title="Answers read by the exchange scorer too (the validation split, which promises nothing)"
     )
+    if report.n_unread:
+        say(f"not counted: {report.n_unread:,} answers that one of the scorers cannot read")
     if cascade is None:
         say("the exchange scorer adds nothing to the stream scorer: no answer is escalated")
         return

@@ -75,11 +75,12 @@ def _unread(rate: Mapping[str, Any] | None) -> str:
 
 
 def _escalation(report: Mapping[str, Any]) -> str:
-    cascade = report["cascade"]
+    cascade, unread = report["cascade"], report.get("n_unread", 0)
+    left_out = f" Not counted: {unread:,} that a scorer cannot read." if unread else ""
     if cascade is None:
-        return """## How it reads answers
+        return f"""## How it reads answers
 
-An exchange scorer was trained, and on validation answers added nothing to the stream scorer: it is not used.
+An exchange scorer was trained, and on validation answers added nothing to the stream scorer: it is not used.{left_out}
 
 """
     return f"""## How it reads answers
@@ -89,7 +90,7 @@ answer token of {cascade["answer_escalation"]:.2f} or more on, the exchange scor
 and weighs {cascade["weight"]:g} in the score. On the validation answers that chose this,
 {report["benign_escalated"]:.1%} of the benign ({report["n_benign"]:,}) and {report["restricted_escalated"]:.1%} of
 the restricted ones ({report["n_restricted"]:,}) were escalated, and benign ones cost {report["compute"]:.2f} times the
-tokens that the stream scorer reads.
+tokens that the stream scorer reads.{left_out}
 
 """
 

@@ -9,6 +9,7 @@ scorer look best that goes by the prompt alone.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -29,7 +30,7 @@ CASCADE = "cascade.json"
 
 
 def fit_on(scorers: Scorers, items: Sequence[Item], *, debounce: int, compute: float) -> CascadeReport | None:
-    """The cascade of these scorers; None where there is no exchange scorer. What either cannot read is left out.
+    """The cascade of these scorers; None where there is no exchange scorer. What one cannot read is counted apart.
 
     Raises:
         CalibrationError: There is no benign or no restricted answer among them.
@@ -53,7 +54,7 @@ def fit_on(scorers: Scorers, items: Sequence[Item], *, debounce: int, compute: f
         for (item, exchange), stream, other in zip(asked, by_stream, by_exchange, strict=True)
         if len(stream.logits) == len(other.logits) > 0 and stream.prompt_peak < inf
     ]
-    return fit_cascade(read, debounce=debounce, compute=compute)
+    return replace(fit_cascade(read, debounce=debounce, compute=compute), n_unread=len(asked) - len(read))
 
 
 def answers_of(item: Item) -> list[Exchange]:
