@@ -16,7 +16,7 @@ from lictor.artifacts import write_atomic
 from lictor.calibration.curves import Curve
 from lictor.errors import ArtifactError, UsageError
 from lictor.evaluation.agreement import read_agreement
-from lictor.evaluation.cost import read_cost
+from lictor.evaluation.cost import Cost, read_cost, told
 from lictor.evaluation.evaluate import GUARD, figures_path, read_plan, read_speed, results_path
 from lictor.evaluation.measures import Figure
 from lictor.evaluation.plots import draw_cost, draw_heat_map, draw_roc, draw_stops, draw_traces
@@ -110,7 +110,7 @@ def _page(
     plan: Mapping[str, Any],
     guard: Evaluated,
     baselines: Sequence[Evaluated],
-    cost: Mapping[int, float],
+    cost: Mapping[int, Cost],
     title: str,
 ) -> dict[str, Any]:
     graded = marks_of(covered_by(guard.records))
@@ -122,7 +122,9 @@ def _page(
         "Scores along answers": draw_traces(guard.records, guard.policy),
         "Where answers are halted": draw_stops(guard.records),
         "Attack success by family and question": draw_heat_map(heat),
-        "Cost against length": draw_cost(cost),
+        f"Cost against length of an everyday answer{told(cost)}": draw_cost(
+            {length: one.ms_a_token for length, one in cost.items()}
+        ),
     }
     return {
         "title": title,
