@@ -6,7 +6,7 @@ import pytest
 
 from lictor.errors import DataError
 from lictor.evaluation.measures import Figure
-from lictor.evaluation.results import Stamp, read, record, render, stamp_now
+from lictor.evaluation.results import Stamp, number, read, record, render, stamp_now
 
 STAMP = Stamp("abc123", "2026-01-02")
 
@@ -46,6 +46,15 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, text: str) 
     with pytest.raises(DataError, match=r"results\.json"):
         record(path, [figure("a")], "measure", STAMP)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [(0.1293, "share", "12.93%"), (2.5593, "per second", "2.559"), (10137, "count", "10,137"), (9217.4, "ms", "9,217")],
+)
+def test_a_number_is_written_for_people(value: float, unit: str, shown: str) -> None:
+    """Large ones without powers of ten."""
+    assert number(value, unit) == shown
 
 
 def test_tables_are_grouped_and_show_interval_count_and_command(tmp_path: Path) -> None:

@@ -119,5 +119,7 @@ def _line(row: Row, title: str = "") -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """A value for people: a share in per cent."""
-    return f"{value:.2%}" if unit == "share" else f"{value:,.4g}"
+    """A value for people: a share in per cent, anything else to four digits, large values to the whole."""
+    if unit == "share":
+        return f"{value:.2%}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
