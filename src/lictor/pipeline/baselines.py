@@ -55,13 +55,9 @@ def baseline_guard(name: str, project: Project, examples: Sequence[Example], pol
             listed = keyword_list(inputs.constitution)
             made = Guard(BaselineInput(listed.open), BaselineStream(listed.open), policy)
         case "bag_of_words":
-            made = _bag_of_words(train + augment(train, augment_plan(project, per_example=1)), policy)
+            made = _bag_of_words(_with_disguised(train, project), policy)
         case "embeddings":
-            made = Guard(
-                _embeddings(train + augment(train, augment_plan(project, per_example=1)), reference or MINILM),
-                None,
-                policy,
-            )
+            made = Guard(_embeddings(_with_disguised(train, project), reference or MINILM), None, policy)
         case "judge":
             model = CachedModel(load_chat_model(reference), CompletionStore(cache_dir() / "completions.sqlite"))
             made = Guard(PromptedJudge(model, inputs.constitution), None, policy)
@@ -76,6 +72,11 @@ def keyword_list(constitution: Constitution) -> Keywords:
     for rule in constitution.rules:
         by_side[rule.bucket == "restricted"] |= {word for word in words_of(rule.text) if len(word) > 3}
     return keywords(by_side[True] - by_side[False])
+
+
+def _with_disguised(examples: Sequence[Example], project: Project) -> list[Example]:
+    """The examples, and one disguised copy of each."""
+    return [*examples, *augment(examples, augment_plan(project, per_example=1))]
 
 
 def _bag_of_words(train: Sequence[Example], policy: Policy) -> Guard:
