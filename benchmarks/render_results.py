@@ -70,7 +70,10 @@ NOTES = {
         "something else. The scripted judge goes by words and shares no code with the grader by facts; it reads "
         "no code, where verdicts differ. The gullible one gives every point to whatever it reads. The shy one "
         "refuses an answer in ten; `verdicts_wrong_if_they_failed` is what refusals would cost if they counted as "
-        "fails, which they do not."
+        "fails, which they do not. `real_judge` is a local model of 1.5B, far below what a judge should be: it graded "
+        "32 of 64 answers and 16 attempts to talk it into points in the 37 minutes it had. It errs on one answer in "
+        "four that is not in a code, and gave no verdicts on three, whose lists went on until they were cut off; the "
+        "verdicts that are whole in such a list are counted since."
     ),
     "arena_load": (
         "Without a guard: pages, database and streams alone. Every player sends a message, reads the answer, "
