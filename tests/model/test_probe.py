@@ -170,7 +170,7 @@ def test_an_epoch_is_judged_by_what_the_guard_reads(model: LocalModel) -> None:
     """Labels that the highest means over the guard's window tell apart, and those over training's do not."""
     answers, reader, rng = _answers(model), AnswerReader(model, (1, 2, 3, 4)), random.Random(2)
     config = ProbeConfig(epochs=1, batch_tokens=200, learning_rate=5e-3)
-    held = [Answered(ask(f"Question {n}?"), [rng.randrange(5, 300) for _ in range(60)], n % 2) for n in range(40)]
+    held = [Answered(ask(f"Question {n}?"), [rng.randrange(5, 280) for _ in range(60)], n % 2) for n in range(40)]
     probe = train_probe(reader, answers, held, config, _quiet).probe
     peaks = _peaks(reader, probe, held, READ_WINDOW)
     held = [replace(answer, label=int(peak > median(peaks))) for answer, peak in zip(held, peaks, strict=True)]

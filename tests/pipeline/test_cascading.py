@@ -64,7 +64,8 @@ def test_the_guard_escalates_as_it_was_fitted(escalating: Project) -> None:
     assert fitted is not None
     assert policy.cascade == fitted.cascade
     assert json.loads(json.dumps(policy.fitted_on["cascade"]))["compute"] == fitted.compute <= 4.0
-    assert f"{fitted.compute:.2f} times" in (project.guard / "README.md").read_text()
+    told = f"{fitted.compute:.2f} times" if fitted.cascade else "added nothing"
+    assert told in (project.guard / "README.md").read_text().replace("\n", " ")
     guard = Guard.load(project.guard)
     assert isinstance(guard.exchange_scorer, ExchangeScorer)
 
