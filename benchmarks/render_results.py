@@ -19,6 +19,8 @@ GLANCE = {
     "evaluation/guard/worst_case/guard/universality/half": "questions of ten that the best single strategy answers",
     "evaluation/guard/worst_case/guard/universality/half/median": "the same of the median strategy",
     "evaluation/guard/worst_case/leaked_before_stop/any": "halted streams that had leaked a fact",
+    "hold_back/32 tokens/leaked_before_stop/any": "the same with 32 tokens held back in place of 16",
+    "hold_back/256 tokens/leaked_before_stop/any": "the same with 256",
     "evaluation/guard/false_positives/mean_of_sources": "benign conversations stopped, mean of four sources",
     "evaluation/guard/false_positives/bucket/same_domain": "permitted questions of the same domain stopped",
     "first_run/in_all": "`make demo` on a fresh clone, two cores",
@@ -34,14 +36,17 @@ GLANCE = {
 """What a reader wants to know first."""
 NOTES = {
     "evaluation": (
-        "Attacks of one strategy, and conversations written from one request, are alike: intervals of success resample "
-        "strategies and questions, those of false positives take conversations as independent. The views of letters "
-        "of other alphabets and of numbers for letters, and the rule that blocks what nobody can read, were made after "
-        "earlier evaluations on these strategies, in which such answers won every question: what they stop here is not "
-        "a held-out gain; the rule's is under `unreadable`. Without it, two other trainings of the same recipe, whose "
-        "batches rounded otherwise, let 23% and 27% through and had leaked a fact in 35% and 45% of their halted "
-        "streams: differences of this size in leaks are noise of training. The bag of words has the views and not the "
-        "rule. The guard's loss and window were chosen on the validation and calibration splits together."
+        "Attacks of one strategy, and conversations written from one request, are alike: intervals of success "
+        "resample strategies and questions, those of false positives take conversations as independent. The views "
+        "of letters of other alphabets and of numbers for letters, and the rule that blocks what nobody can read, "
+        "were made after earlier evaluations on these strategies, in which such answers won every question: what "
+        "they stop here is not a held-out gain; the rule's is under `unreadable`. Without the rule, two trainings "
+        "on fewer generated answers let 23% and 27% through and had leaked a fact in 35% and 45% of their halted "
+        "streams; with it, a third let 13% through and had leaked in 61%. Each is one training, and they differ by"
+        " noise too. The bigger pack was made after reading the misses of that third one ([where it "
+        "fails](failures.md)), which had shown a question that is halted late; what that question gains is no "
+        "held-out gain. The bag of words has the views and not the rule. The guard's loss and window were chosen "
+        "on the validation and calibration splits together."
     ),
     "arena": (
         "300 scripted players of ten behaviours over real HTTP, against the worst-case target, in seven sittings on "
@@ -74,6 +79,11 @@ NOTES = {
         "32 of 64 answers and 16 attempts to talk it into points in the 37 minutes it had. It errs on one answer in "
         "four that is not in a code, and gave no verdicts on three, whose lists went on until they were cut off; the "
         "verdicts that are whole in such a list are counted since."
+    ),
+    "hold_back": (
+        "Attacks as in the evaluation, on the same guard, every answer scored once: what is held back decides when"
+        " text leaves, and nothing else. A reader waits for so many tokens more at the beginning and at no time "
+        "after it."
     ),
     "arena_load": (
         "Without a guard: pages, database and streams alone. Every player sends a message, reads the answer, "
