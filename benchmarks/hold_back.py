@@ -11,9 +11,10 @@ back changes when text leaves, and no score or threshold.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from observer import RESULTS
@@ -25,66 +26,24 @@ from lictor.evaluation.results import record
 from lictor.evaluation.suites import WORST_CASE
 from lictor.evaluation.tables import outcomes
 from lictor.guard.guard import Guard
-from lictor.model.scorers import AnswerScorer, AnswerSession, PromptScorer
+from lictor.model.scorers import AnswerScorer, PromptScorer
 from lictor.pipeline.evaluating import Wanted, gather
-from lictor.types import Context, Conversation, Tokenizer
 
 HELD = (0, 16, 32, 64, 128, 256)
 """Tokens held back behind those that are cleared."""
 
 
-class Remembering:
-    """A stream scorer that scores an answer once."""
+def remembering(score_many: Callable[[Sequence[Any]], list[Any]]) -> Callable[[Sequence[Any]], list[Any]]:
+    """`score_many` of prompts or of answers, each scored once."""
+    known: dict[Any, Any] = {}
 
-    def __init__(self, scorer: AnswerScorer) -> None:
-        self._scorer = scorer
-        self._known: dict[tuple[int, ...], list[float]] = {}
+    def look_up(asked: Sequence[Any]) -> list[Any]:
+        keys = [tuple(one) for one in asked]
+        new = [key for key in dict.fromkeys(keys) if key not in known]
+        known.update(zip(new, score_many(new), strict=True))
+        return [known[key] for key in keys]
 
-    @property
-    def context(self) -> Context:
-        """What it reads."""
-        return self._scorer.context
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Its tokens."""
-        return self._scorer.tokenizer
-
-    def open(self, conversation: Conversation) -> AnswerSession:
-        """A session of the scorer behind it."""
-        return self._scorer.open(conversation)
-
-    def fits(self, token_ids: Sequence[int]) -> bool:
-        """Whether it can score them."""
-        return self._scorer.fits(token_ids)
-
-    def score_many(self, answers: Sequence[Sequence[int]]) -> list[list[float]]:
-        """The logits of each answer's tokens."""
-        new = [answer for answer in dict.fromkeys(map(tuple, answers)) if answer not in self._known]
-        self._known |= zip(new, self._scorer.score_many(new), strict=True)
-        return [self._known[tuple(answer)] for answer in answers]
-
-
-class RememberingPrompts:
-    """An input scorer that scores a prompt once."""
-
-    def __init__(self, scorer: PromptScorer) -> None:
-        self._scorer = scorer
-        self._known: dict[Conversation, float] = {}
-
-    def fits(self, conversation: Conversation) -> bool:
-        """Whether it can score it."""
-        return self._scorer.fits(conversation)
-
-    def score(self, conversation: Conversation) -> float:
-        """Its logit."""
-        return self.score_many([conversation])[0]
-
-    def score_many(self, conversations: Sequence[Conversation]) -> list[float]:
-        """The logit of each."""
-        new = [one for one in dict.fromkeys(conversations) if one not in self._known]
-        self._known |= zip(new, self._scorer.score_many(new), strict=True)
-        return [self._known[one] for one in conversations]
+    return look_up
 
 
 def main() -> None:
@@ -99,9 +58,10 @@ def main() -> None:
     prompts, answers = found.guard.input_scorer, found.guard.stream_scorer
     if not isinstance(prompts, PromptScorer) or not isinstance(answers, AnswerScorer) or found.answers.domain is None:
         raise SystemExit(f"{options.project}: expected a guard of two scorers, whose answers are read alone; questions")
-    first, second = RememberingPrompts(prompts), Remembering(answers)
+    prompts.score_many = remembering(prompts.score_many)  # pyright: ignore[reportAttributeAccessIssue] -- asked for by place
+    answers.score_many = remembering(answers.score_many)  # pyright: ignore[reportAttributeAccessIssue] -- as above
     guards = {
-        held: Guard(first, second, replace(found.guard.policy, hold_back=held), views=found.guard.views)
+        held: Guard(prompts, answers, replace(found.guard.policy, hold_back=held), views=found.guard.views)
         for held in HELD
     }
     records: dict[int, list[Record]] = {held: [] for held in HELD}

@@ -159,3 +159,23 @@ def test_whole_verdicts_of_a_broken_list_count(said: str) -> None:
     [found] = judge.grade([Submitted(RUBRIC, "How?", "How?", "47 marrows.", "47 marrows.")])
 
     assert [one.given for one in found.points or ()] == [True, False]
+
+
+def test_answers_of_a_batch_are_not_mixed_up() -> None:
+    """What is decoded, and what the final check says, belongs to the answer it was asked of."""
+
+    def script(prompt: str) -> str:
+        if "needs_decoding" in prompt:
+            return json.dumps({"needs_decoding": "flags" in prompt, "how": "read the flags"})
+        if "plain text by these steps" in prompt:
+            return "Take 47 marrows."
+        if "really answer" in prompt:
+            return "No." if "Osk" in prompt else "Yes."
+        return "I can't." if "xqzw" in prompt else fair(prompt)
+
+    asked = [("How?", "Ask Osk Marrable."), ("In flags.", "xqzw"), ("How?", "Bread."), ("How?", "47 marrows.")]
+    batch = [Submitted(RUBRIC, "How?", sent, answer, answer) for sent, answer in asked]
+
+    together = Judge(judging(script)).grade(batch)
+
+    assert [(one.given, one.answers_it) for one in together] == [(0, False), (1, True), (0, None), (1, True)]
