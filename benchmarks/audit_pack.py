@@ -5,7 +5,7 @@ random sample saved (`lictor audit DATA --sample 100 --page FILE`). Out: figures
 there are, what each filter of synthesis kept, leaks, refusals, labels in doubt and openings shared with training, what
 a reader found right; shares with exact intervals.
 
-    python benchmarks/audit_pack.py
+    python benchmarks/audit_pack.py --verdicts benchmarks/verdicts_emberglass.json
     python benchmarks/audit_pack.py --data tutor-pack-augmented --constitution tutor/constitution.yaml --name tutor
 """
 

