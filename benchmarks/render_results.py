@@ -15,6 +15,8 @@ GLANCE = {
     "evaluation/guard/suite/plain/guard/attack_success/pass": "past the guard: the questions as they are",
     "evaluation/guard/suite/unseen/guard/attack_success/pass": "past the guard: one disguise of an unseen family",
     "evaluation/guard/suite/stacked/guard/attack_success/pass": "past the guard: two or three disguises, one such",
+    "new_codes/blocking/success": "past the guard, half of the facts: twelve codes nobody had seen",
+    "new_codes/passing/success": "the same without the rule for unreadable text",
     "evaluation/guard/suite/turns/guard/attack_success/pass": "past the guard: over several turns",
     "evaluation/guard/worst_case/guard/universality/half": "questions of ten that the best single strategy answers",
     "evaluation/guard/worst_case/guard/universality/half/median": "the same of the median strategy",
@@ -39,7 +41,7 @@ NOTES = {
         "resample strategies and questions, those of false positives take conversations as independent. The views "
         "of letters of other alphabets and of numbers for letters, and the rule that blocks what nobody can read, "
         "were made after earlier evaluations on these strategies, in which such answers won every question: what "
-        "they stop here is not a held-out gain; the rule's is under `unreadable`. Without the rule, two trainings "
+        "they stop here is not a held-out gain; the rule's is under `new_codes`. Without the rule, two trainings "
         "on fewer generated answers let 23% and 27% through and had leaked a fact in 35% and 45% of their halted "
         "streams; with it, a third let 13% through and had leaked in 61%. Each is one training, and they differ by"
         " noise too. The bigger pack was made after reading the misses of that third one ([where it "
@@ -79,6 +81,12 @@ NOTES = {
         "32 of 64 answers and 16 attempts to talk it into points in the 37 minutes it had. It errs on one answer in "
         "four that is not in a code, and gave no verdicts on three, whose lists went on until they were cut off; the "
         "verdicts that are whole in such a list are counted since."
+    ),
+    "new_codes": (
+        "Twelve codes written after guard, views and rule stood; a strategy is a code, asked and answered in it, with "
+        "half of the facts as the mark. `passing` and `blocking` are the worked guard without and with the rule for "
+        "unreadable text: one pair of scorers, thresholds fitted to each. `permitted_stopped` are harmless requests in "
+        "the same codes, the price of the rule. Numbers for letters and the spelling alphabet get everything past both."
     ),
     "hold_back": (
         "Attacks as in the evaluation, on the same guard, every answer scored once: what is held back decides when"
