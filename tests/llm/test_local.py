@@ -78,6 +78,43 @@ def test_a_batch_answers_as_each_request_alone(model: LocalModel, temperature: f
     assert len(set(together)) > 1
 
 
+def test_what_all_of_a_batch_begin_with_is_read_once(folder: Path) -> None:
+    """Answers stay those of each request alone, of equal requests too, and most tokens are fed once."""
+    model = LocalModel(f"path:{folder}", "fp32")
+    before = "The bells ring in the morning, and the towers stand in the evening. " * 2
+    talks = [(Message("user", before + last),) for last in ("Why", "Why so?", "When do they?", "Why so?")]
+    sampling = [Sampling(max_tokens=8, temperature=1.0, seed=i) for i in (3, 4, 5, 6)]
+    fed: list[int] = []
+    hook = model.lm.register_forward_pre_hook(
+        lambda _module, _args, given: fed.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    together = model.complete(talks, sampling)
+    hook.remove()
+    alone = [model.complete([talk], [how])[0] for talk, how in zip(talks, sampling, strict=True)]
+
+    assert together == alone
+    assert len(set(together)) > 1
+    shortest = len(model.prompt_ids(talks[0]))
+    assert sum(fed) < 2 * shortest + len(talks) * 8
+
+
+def test_prompts_that_begin_alike_are_read_together(folder: Path) -> None:
+    """Two kinds of prompts, mixed and of mixed lengths: none is read with one of the other kind."""
+    model = LocalModel(f"path:{folder}", "fp32", batch_rows=4)
+    kinds = ("Bells ring. " * 12, "Towers stand. " * 12)
+    talks = [(Message("user", kinds[at % 2] + "why? " * (at % 3)),) for at in range(8)]
+    fed: list[int] = []
+    hook = model.lm.register_forward_pre_hook(
+        lambda _module, _args, given: fed.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    answers = model.complete(talks, [Sampling(max_tokens=2, seed=at) for at in range(8)])
+    hook.remove()
+    apart = [model.complete([talk], [Sampling(max_tokens=2, seed=at)])[0] for at, talk in enumerate(talks)]
+
+    assert answers == apart
+    assert sum(fed) < 2 * max(len(model.prompt_ids(talk)) for talk in talks) + 8 * 25
+
+
 def test_a_stream_gives_what_a_completion_gives(model: LocalModel) -> None:
     """The pieces put together are the answer; none ends within a character."""
     how = Sampling(max_tokens=40, temperature=1.0, seed=2)

@@ -18,7 +18,6 @@ from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -26,6 +25,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from lictor.artifacts import sha256_file
 from lictor.errors import DataError, ModelNotFoundError
+from lictor.llm.batches import batches, pad_left, shared_tokens
+from lictor.llm.growing import growing_cache
 from lictor.llm.int8 import quantise
 from lictor.llm.memory import keep_freed_memory
 from lictor.llm.weights import cache_dir, locate, parse_reference
@@ -37,6 +38,8 @@ computes in it."""
 
 LOOP_TOKENS = 128
 """An answer of likeliest tokens ends once so many in a row repeat each other: small models fall into such circles."""
+MOST_ALIVE = 0.75
+"""Share of a batch's rows, at or below which those that ended leave it: what the others hold is copied for that."""
 TOP_K = 64
 """Only the most likely tokens are ever sampled: nucleus sampling within these."""
 
@@ -131,6 +134,7 @@ class _Row:
     sampling: Sampling
     rng: torch.Generator
     tokens: list[int]
+    has_ended: bool = False
 
 
 class LocalModel:
@@ -210,12 +214,10 @@ class LocalModel:
         *,
         on_answer: OnAnswer | None = None,
     ) -> list[str]:
-        """Whole answers in the order asked, made in batches of prompts of like length."""
+        """Whole answers in the order asked, made in batches of prompts that begin alike and are of like length."""
         prompts = [self.prompt_ids(c) for c in conversations]
-        order = sorted(range(len(prompts)), key=lambda i: (sampling[i].max_tokens, len(prompts[i])))
         answers = [""] * len(prompts)
-        for start in range(0, len(order), self._batch_rows):
-            batch = order[start : start + self._batch_rows]
+        for batch in batches(prompts, [s.max_tokens for s in sampling], self._batch_rows):
             rows = {r.index: r for r in self._decode([prompts[i] for i in batch], [sampling[i] for i in batch])}
             for at, i in enumerate(batch):
                 answers[i] = self._text(rows[at].tokens).strip() if at in rows else ""
@@ -248,13 +250,18 @@ class LocalModel:
         *,
         watch: Callable[[States], None] | None = None,
     ) -> Iterator[_Row]:
-        """Yield a row each time it gained a token; rows that ended leave the batch. `watch` sees every pass."""
+        """Yield a row each time it gained a token; rows that ended leave in groups. `watch` sees every pass."""
         device = self._lm.device
         rows = [_Row(i, s, torch.Generator().manual_seed(s.seed % 2**63), []) for i, s in enumerate(sampling)]
-        ids, mask = _pad_left(prompts, _pad_id(self._tokenizer))
-        cache = DynamicCache(config=self._lm.config)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        while rows:
+        cache = growing_cache(self._lm.config)
+        shared = shared_tokens(prompts)
+        if shared:
+            self._lm(input_ids=torch.tensor([prompts[0][:shared]], device=device), cache=cache, logits_to_keep=1)
+            cache.batch_repeat_interleave(len(prompts))
+        ids, mask = pad_left([prompt[shared:] for prompt in prompts], _pad_id(self._tokenizer))
+        mask = torch.cat([torch.ones(len(prompts), shared, dtype=mask.dtype), mask], dim=1)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, shared:]
+        while True:
             out: Any = self._lm(
                 input_ids=ids.to(device),
                 attention_mask=mask.to(device),
@@ -267,17 +274,19 @@ class LocalModel:
             if watch is not None:
                 watch(out.hidden_states)
             logits = out.logits[:, -1].float().cpu()  # (rows, vocabulary)
-            picked = [_sample(logits[at], row) for at, row in enumerate(rows)]
-            alive: list[int] = []
-            for at, (row, token) in enumerate(zip(rows, picked, strict=True)):
-                if token in self._stops:
+            picked = [0 if row.has_ended else _sample(logits[at], row) for at, row in enumerate(rows)]
+            for row, token in zip(rows, picked, strict=True):
+                if row.has_ended or token in self._stops:
+                    row.has_ended = True
                     continue
                 row.tokens.append(token)
                 yield row
-                if len(row.tokens) < row.sampling.max_tokens and not _loops(row):
-                    alive.append(at)
+                row.has_ended = len(row.tokens) >= row.sampling.max_tokens or _loops(row)
+            alive = [at for at, row in enumerate(rows) if not row.has_ended]
             if not alive:
                 return
+            if len(alive) > MOST_ALIVE * len(rows):
+                alive = list(range(len(rows)))
             keep = torch.tensor(alive)
             if len(alive) < len(rows):
                 cache.batch_select_indices(keep.to(device))
@@ -324,13 +333,6 @@ def _loops(row: _Row) -> bool:
         return False
     last = row.tokens[-LOOP_TOKENS:]
     return any(last[period:] == last[:-period] for period in range(1, LOOP_TOKENS // 4 + 1))
-
-
-def _pad_left(prompts: Sequence[list[int]], pad: int) -> tuple[Tensor, Tensor]:
-    width = max(len(p) for p in prompts)
-    ids = torch.tensor([[pad] * (width - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-    return ids, mask
 
 
 def _pad_id(tokenizer: PreTrainedTokenizerFast) -> int:
