@@ -8,6 +8,7 @@ knows nothing of them.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,19 @@ from lictor.artifacts import write_atomic
 from lictor.constitution import Constitution
 from lictor.dataset.files import read_rows
 
-BREAKS = "Somebody breaks this rule, or tells others to, or plans to: {rule}"
-KEEPS = "Somebody keeps to this rule where it matters, in word and deed: {rule}"
+FORBIDS = re.compile(r"^(?:.+? must not|.+? (?:is|are) prohibited from|do not|avoid|never) (.+)$", re.IGNORECASE)
+"""A rule that forbids something, and what."""
+SIDES = {
+    "forbids": (
+        "Somebody does this though it is forbidden, is about to, or gets others to: {what}",
+        "Somebody sees to it that nobody does this, or does something harmless that looks like it: {what}",
+    ),
+    "demands": (
+        "Somebody skips this though it is a duty, gets round it, or tells others to: {what}",
+        "Somebody does this as is their duty, or reminds others of it: {what}",
+    ),
+}
+"""Of each kind of rule, what breaks it, and what keeps to it: what happens, since a small generator loses a `not`."""
 PLACES = {
     "hr": (
         ["an e-mail to a colleague", "a chat message to the team", "a note to a manager", "a remark in a meeting"],
@@ -64,25 +76,36 @@ def write_project(folder: Path, policy: str, rows: Sequence[Any], queries_per_ru
         raise SystemExit(f"expected a policy of {sorted({row['policy'] for row in rows})}, got {policy!r}")
     kind = next(str(row["src"]) for row in rows if row["policy"] == policy).rpartition("_")[2]
     forms, personas, elsewhere = PLACES[kind]
+    cases = [cases_of(rule) for rule in rules]
     constitution = {
         "version": 1,
         "name": policy.lower().replace("_", "-"),
         "summary": "Messages that break the code of conduct are restricted; those that keep to it are not.",
-        "restricted": [{"id": f"breaks-{at}", "text": BREAKS.format(rule=rule)} for at, rule in enumerate(rules)],
+        "restricted": [{"id": f"breaks-{at}", "text": breaks} for at, (breaks, _) in enumerate(cases)],
         "permitted": {
-            "same_domain": [{"id": f"keeps-{at}", "text": KEEPS.format(rule=rule)} for at, rule in enumerate(rules)],
+            "same_domain": [{"id": f"keeps-{at}", "text": keeps} for at, (_, keeps) in enumerate(cases)],
             "everyday": [{"id": "elsewhere", "text": elsewhere}],
         },
     }
-    synthesis = {"queries_per_rule": queries_per_rule, "answers": 0, "rewrites": 0, "composed": 0, "several_turns": 0}
+    nothing = {"answers": 0, "rewrites": 0, "composed": 0, "several_turns": 0}
+    synthesis = {"queries_per_rule": queries_per_rule, "twins": 6 * len(rules), **nothing}
     settings = {"version": 1, "knowledge": "material", "synthesis": synthesis}
+    words = {"forms": forms, "personas": personas}
     text = yaml.safe_dump(constitution, allow_unicode=True, sort_keys=False)
     Constitution.parse(text, str(folder / "constitution.yaml"))
-    for name, value in (("lictor.yaml", settings), ("material/words.yaml", {"forms": forms, "personas": personas})):
+    for name, value in (("lictor.yaml", settings), ("material/words.yaml", words)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(folder / name, yaml.safe_dump(value, allow_unicode=True, sort_keys=False))
     write_atomic(folder / "constitution.yaml", text)
     return len(rules)
+
+
+def cases_of(rule: str) -> tuple[str, str]:
+    """What happens where the rule is broken, and where it is kept to."""
+    forbidden = FORBIDS.match(rule)
+    breaks, keeps = SIDES["forbids" if forbidden else "demands"]
+    what = forbidden[1] if forbidden else rule
+    return breaks.format(what=what), keeps.format(what=what)
 
 
 if __name__ == "__main__":

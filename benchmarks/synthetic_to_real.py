@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--judge", help="a chat model that is shown the rules and asked; it may take hours")
     parser.add_argument("--precision", default="auto", help="of the judge's weights")
     parser.add_argument("--judged", type=int, default=400, help="rows it is asked about, drawn at random")
+    parser.add_argument("--step", default="", help="name of a way of synthesis, to keep its figures beside others'")
     parser.add_argument("--json", action="store_true", help="print JSON and record nothing")
     options = parser.parse_args()
     made, rows = synthetic(options.pack, options.what), real(options.rows, options.what)
@@ -90,9 +91,10 @@ def main() -> None:
     if options.what == TUTOR:
         readers["bag_of_words_of_the_answer"] = bag_of_words(train, last)
     figures: list[Figure] = []
-    for name, read in readers.items():
-        figures += on(rows, read([row.conversation for row in rows]), f"{options.what}/{name}")
-        figures += on(kept_back, read([r.conversation for r in kept_back]), f"{options.what}/{name}/synthetic")[:1]
+    for reader, read in readers.items():
+        name = "/".join(part for part in (options.what, options.step, reader) if part)
+        figures += on(rows, read([row.conversation for row in rows]), name)
+        figures += on(kept_back, read([r.conversation for r in kept_back]), f"{name}/synthetic")[:1]
     if options.judge:
         figures += judged(rows, options)
     if options.json:

@@ -47,8 +47,8 @@ def test_a_dry_run_counts_the_calls_that_a_run_makes(server: Generator, tmp_path
     assert done.exit_code == 0, done.stderr
     assert (
         calls["queries: trial"] + calls["queries"]
-        == sum("Number them, one per line" in prompt for prompt in server.asked)
-        == 12
+        == sum("messages that people send" in prompt for prompt in server.asked)
+        == 20
     )
     assert sum(calls.values()) == pytest.approx(asked, rel=0.25)
     assert before["cost"] > 0

@@ -121,9 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
 def _answer(prompt: str, max_tokens: int, seed: str) -> str:
     rng = random.Random(f"{prompt} {seed}")
     pick = [rng.choice(words) for words in (_KINDS, _PLACES, _REASONS, _VERBS, _KINDS)]
-    if max_tokens == 250:
+    if max_tokens == 210:
         subject = prompt.split("subject: ")[1].split("\n", maxsplit=1)[0].rstrip(".").split()[-1]
-        return "\n".join(f"{i}. {_message(subject, rng)}" for i in range(1, 6))
+        return "\n".join(f"{i}. {_message(subject, rng)}" for i in range(1, 4))
     if max_tokens == 2:
         return "Yes."
     about = prompt.rsplit(":", 2)[-2] if "Answer:" in prompt else prompt

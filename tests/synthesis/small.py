@@ -64,10 +64,10 @@ class Generator:
             raise RuntimeError("killed")
         prompt = conversation[-1].content
         self.asked.append(prompt)
-        if sampling.max_tokens == 250:
+        if sampling.max_tokens == 210:
             number = sampling.seed % 97
             return "\n".join(
-                f"{i}. Which soup number {number * 10 + i} would please guest {i + number}?" for i in range(5)
+                f"{i}. Which soup number {number * 10 + i} would please guest {i + number}?" for i in range(3)
             )
         if sampling.max_tokens == 2:
             return "No."

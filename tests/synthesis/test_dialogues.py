@@ -10,6 +10,7 @@ from lictor.synthesis.dialogues import dialogue_calls, read_dialogue
 from lictor.synthesis.engine import SynthesisConfig, synthesise
 from lictor.synthesis.estimate import estimate, stand_in
 from lictor.synthesis.material import Material, load_material
+from lictor.synthesis.variety import TASKS
 from lictor.types import Conversation, Example, Sampling
 
 from .small import CONSTITUTION, small_material
@@ -134,10 +135,13 @@ def test_texts_of_other_forms_are_asked_for_as_such(tmp_path: Path) -> None:
 
     config = SynthesisConfig(queries_per_rule=12, answers=0, rewrites=0, dialogues=2)
     _, report = synthesise(CONSTITUTION, material, ScriptedModel(noting), config, lambda _s, _a, _n: None)
-    calls = [prompt for prompt in asked if "Number them" in prompt]
+    calls = [prompt for prompt in asked if "Write a short text" in prompt]
 
-    assert all("an e-mail" in prompt or "a post" in prompt for prompt in calls)
-    assert all("They ask" not in prompt for prompt in calls)
+    assert len(calls) == 12 * 3
+    assert all("Form: an e-mail\n" in prompt or "Form: a post\n" in prompt for prompt in calls)
+    assert all("What happens: tin\n" in prompt or "What happens: copper\n" in prompt for prompt in calls)
+    assert not any(task in prompt for task in ("They ask", *TASKS) for prompt in calls)
+    assert not any("messages that people send" in prompt or "different ways" in prompt for prompt in asked)
     assert set(report.coverage["cast"]["form"]) == {"an e-mail", "a post"}
     assert set(report.coverage["cast"]["keyword"]) == {"tin", "copper"}
     assert any("Two founders." in prompt for prompt in asked)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lictor.constitution.rule import Rule
 from lictor.errors import DataError
 from lictor.starter import templates
 from lictor.synthesis.answers import compose_answer, read_answer
@@ -14,6 +15,8 @@ from lictor.synthesis.queries import (
     Query,
     clean,
     draft_queries,
+    neighbours,
+    read_cases,
     read_generated,
     read_rewriting,
     rules_without_asks,
@@ -100,6 +103,33 @@ def test_generated_lists_are_read(tmp_path: Path) -> None:
     assert made[0].family != made[1].family
 
 
+def test_cases_are_the_different_entries_of_a_sensible_length(tmp_path: Path) -> None:
+    """In the order they stand, under the subject's name; what is no entry, a word alone or a tale is none."""
+    short, long = "pouring", "x" * 121
+    entries = ["hiding a **whistle**", "hiding a whistle", short, f"{short}!", long, long[1:], "Changed: hiding a bell"]
+    listed = "\n".join(
+        ["Here are some ways:", *(f"{at}. {entry}" for at, entry in enumerate(entries, 1)), "- 'so be it'"]
+    )
+
+    assert read_cases(listed, small_material(tmp_path)) == ("hiding a bell", f"{short}!", long[1:], "so be it")
+    assert read_cases("I cannot name any.", Material()) == ()
+
+
+def test_the_nearest_rules_share_most_words() -> None:
+    """Those with at least half as many as the one with most; all of them where none shares any."""
+    cast = _rule("Casting a small bell with bronze in winter.")
+    three, two, one = map(
+        _rule, ("Small spoons of bronze in winter.", "Bronzes for winter.", "What to wear in winter.")
+    )
+    others = [_rule("Cooking soup with leek."), _rule("Opening a lock in the dark.")]
+
+    assert neighbours(cast, [others[0], two, one, three, others[1]]) == [two, three]
+    assert neighbours(cast, [others[0], one, two]) == [one, two]
+    assert neighbours(cast, [one, *others]) == [one]
+    assert neighbours(cast, others) == others
+    assert neighbours(cast, []) == []
+
+
 def test_rules_without_asks_are_left_to_the_generator(tmp_path: Path) -> None:
     """Only rules under which nobody wrote asks; the rules' own examples are seeds."""
     assert [rule.id for rule in rules_without_asks(CONSTITUTION, small_material(tmp_path))] == ["ring", "soup"]
@@ -151,3 +181,7 @@ def test_broken_material_is_told(tmp_path: Path) -> None:
 def test_no_folder_is_empty_material() -> None:
     """A constitution alone is enough to start from."""
     assert load_material(None) == Material()
+
+
+def _rule(text: str) -> Rule:
+    return Rule(text, text, "same_domain")

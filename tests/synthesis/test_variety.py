@@ -46,7 +46,7 @@ def test_what_was_dealt_stands_in_the_prompt_and_in_the_report(tmp_path: Path) -
         SynthesisConfig(queries_per_rule=40),
         lambda _s, _a, _n: None,
     )
-    calls = [prompt for prompt in asked.asked if "Number them" in prompt]
+    calls = [prompt for prompt in asked.asked if "messages that people send" in prompt]
     kept = report.coverage["soup"]
 
     assert all(any(task in prompt for task in TASKS) for prompt in calls)
@@ -89,14 +89,14 @@ def test_a_majority_of_those_who_speak_decides(label: int, verdicts: list[str], 
 
 
 class Judging(Generator):
-    """A generator that rewords for twins, and as a judge finds numbers that end in 3 restricted."""
+    """A generator that rewords for twins, and as a judge finds numbers that end in 2 restricted."""
 
     def __call__(self, conversation: Conversation, sampling: Sampling) -> str:
         """A verdict by the message's number, or what any generator would say."""
         said = super().__call__(conversation, sampling)
         prompt = conversation[-1].content
         if sampling.max_tokens == 2 and "Message:" in prompt:
-            return "Yes" if "3 would please" in prompt else "No"
+            return "Yes" if "2 would please" in prompt else "No"
         return said
 
 
@@ -124,7 +124,7 @@ def test_outvoted_queries_are_dropped_and_counted(tmp_path: Path) -> None:
 
     assert 0 < dropped < voted
     assert len(generated) == voted - dropped
-    assert not any("3 would please" in e.messages[0].content for e in generated)
+    assert not any("2 would please" in e.messages[0].content for e in generated)
     assert report.counts["votes: vote_asks agreed"] == voted - dropped
     assert any(e.source == "synthesis:draft" and e.prompt_label == 1 for e in examples)
     rates = {rate.filter: rate for rate in keep_rates(report.counts)}
@@ -139,10 +139,11 @@ def test_an_estimate_knows_of_twins_and_votes() -> None:
     config = SynthesisConfig(queries_per_rule=10, answers=5, rewrites=0, composed=0, twins=4, votes=2)
     stages = {s.stage: s for s in estimate(CONSTITUTION, material, config, lambda _c, _s: None, "m")}
 
-    assert stages["queries: trial"].calls == stages["queries"].calls == 3
+    assert (stages["queries: trial"].calls, stages["queries"].calls) == (3, 9)
     assert stages["twins"].calls == 4
     assert stages["judge: vote_asks"].calls == stages["judge: vote_answer"].calls > 20
     assert "judge: vote_rule" not in stages
+    assert "cases" not in stages
 
 
 def test_answers_are_grounded_in_the_users_documents(tmp_path: Path) -> None:

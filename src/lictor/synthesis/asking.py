@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from lictor.artifacts import fingerprint
 from lictor.synthesis.filters import says_yes
+from lictor.synthesis.material import TURN
 from lictor.synthesis.votes import bears_out
-from lictor.types import ChatModel, Message, Sampling
+from lictor.types import ChatModel, Conversation, Message, Sampling
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, requests done, requests in all."""
@@ -50,7 +51,16 @@ class Generator:
             self._progress(stage, done, len(prompts))
 
         self._progress(stage, 0, len(prompts))
-        return self._model.complete([(Message("user", p),) for p in prompts], sampling, on_answer=note)
+        return self._model.complete([turns(p) for p in prompts], sampling, on_answer=note)
+
+
+def turns(prompt: str) -> Conversation:
+    """A prompt as it is sent: behind every second `TURN` stands an answer to learn from.
+
+    A small generator follows a talk that it seems to have had better than samples inside one request.
+    """
+    parts = enumerate(prompt.split(TURN))
+    return tuple(Message("assistant" if at % 2 else "user", part.strip()) for at, part in parts)
 
 
 def elected(

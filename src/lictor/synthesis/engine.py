@@ -31,8 +31,11 @@ from lictor.synthesis.material import Material
 from lictor.synthesis.queries import (
     Call,
     Query,
+    cases_prompt,
     draft_queries,
     generation_prompts,
+    neighbours,
+    read_cases,
     read_generated,
     read_rewriting,
     read_twin,
@@ -127,11 +130,16 @@ def _generated(
     Raises:
         GenerationError: It can not.
     """
-    per_call, tokens_each = (3, 100) if material.forms else (5, 50)
+    per_call, tokens_each = (1, 110) if material.forms else (3, 70)
     calls = -(-config.queries_per_rule // per_call)
+    rules = rules_without_asks(constitution, material)
+    is_wanting = bool(material.forms) and not material.topics
+    listed = ask("cases", [cases_prompt(rule, material) for rule in rules if is_wanting], 220, 0.7)
+    cases = [read_cases(text, material) for text in listed] or [()] * len(rules)
+    many = {"calls": calls, "per_call": per_call, "seed": config.seed}
     planned = [
-        [(rule, call) for call in generation_prompts(rule, material, calls=calls, per_call=per_call, seed=config.seed)]
-        for rule in rules_without_asks(constitution, material)
+        [(rule, call) for call in generation_prompts(rule, material, **many, cases=own)]
+        for rule, own in zip(rules, cases, strict=True)
     ]
 
     def made(stage: str, wanted: list[tuple[Rule, Call]]) -> list[Query]:
@@ -184,12 +192,13 @@ def _twinned(
     ask: Generator,
     report: Report,
 ) -> list[Query]:
-    """Permitted twins of restricted queries, the permitted rules near the line taking turns."""
+    """Permitted twins of restricted queries, the permitted rules nearest to the query's own taking turns."""
     beyond = constitution.in_bucket("same_domain") + constitution.in_bucket("everyday")
     restricted = [q for q in queries if constitution.bucket_of(q.rule) == "restricted"]
     chosen = _shuffled(restricted, config.seed, "twin")[: config.twins] if beyond else []
-    pairs = [(query, beyond[at % len(beyond)]) for at, query in enumerate(chosen)]
-    made = ask("twins", [twin_prompt(query, rule, material) for query, rule in pairs], 80, 0.7)
+    near = {rule.id: neighbours(rule, beyond) for rule in constitution.restricted}
+    pairs = [(query, near[query.rule][at % len(near[query.rule])]) for at, query in enumerate(chosen)]
+    made = ask("twins", [twin_prompt(query, rule, material) for query, rule in pairs], 110, 0.7)
     read = [read_twin(query, rule, text, material) for (query, rule), text in zip(pairs, made, strict=True)]
     kept = [q for q in read if q is not None and not (is_refusal(q.text) or is_meta(q.text))]
     report.note("twins asked for", len(pairs))

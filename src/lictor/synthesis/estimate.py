@@ -94,8 +94,10 @@ def stand_in(prompt: str, sampling: Sampling) -> str:
             f"{who}: So w{words[i]}a w{words[-i]}b w{words[2 * i]}c?"
             for i, who in enumerate(("Person", "Assistant", "Person"))
         )
-    if counted := re.search(r"Write (\d+) more", prompt):
-        return "\n".join(f"{i}. What of w{words[i]}a w{words[-i]}b w{words[2 * i]}c?" for i in range(int(counted[1])))
-    request = re.search(r"(?:Message|Request): (.+)\n[^\n]*$", prompt)
+    if counted := re.search(r"(?:Write|Name) (\d+) (?:messages|different)|(?:Write a short text)", prompt):
+        return "\n".join(
+            f"{i}. What of w{words[i]}a w{words[-i]}b w{words[2 * i]}c?" for i in range(int(counted[1] or 1))
+        )
+    request = re.search(r"(?:Message|Request|Text): (.+)\n[^\n]*$", prompt)
     said = request[1] if request else prompt[-80:]
     return said if "Rewritten:" in prompt else f"It is a matter of {said} That takes w{words[0]}a in all and is done."

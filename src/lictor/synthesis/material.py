@@ -155,9 +155,14 @@ def cut_passages(text: str) -> list[str]:
     return [passage for passage in passages if len(passage) >= 40]
 
 
+TURN = "\x1e"
+"""Where the other side begins to speak in a prompt that is a talk."""
+
+
 def read_prompt(name: str, package: str = "lictor.synthesis") -> str:
-    """The text of prompts/`name`.md of a package."""
-    return (resources.files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+    """The text of prompts/`name`.md of a package; lines of `>>>` and `<<<` are `TURN`s, which no text filled in has."""
+    text = (resources.files(package) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+    return re.sub(r"^(?:>>>|<<<)$", TURN, text, flags=re.MULTILINE)
 
 
 def _read(path: Path) -> str:

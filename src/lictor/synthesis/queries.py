@@ -8,8 +8,8 @@ Cites: CC1 section 3.2 (queries spanning the constitution's categories); Q3G sec
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,12 @@ ALIAS_SHARE = 0.4
 
 PERSONA_SHARE = 0.2
 """Share of drafts that say who is asking."""
+
+PARROTED = 8
+"""Words in a row that a message shares with its rule, from which on it is no message but the rule."""
+
+CASES = 10
+"""Ways in which a rule comes up that the generator is asked to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,38 +122,62 @@ class Call(NamedTuple):
     facets: Facets
 
 
-def generation_prompts(rule: Rule, material: Material, *, calls: int, per_call: int, seed: int) -> Iterator[Call]:
+def cases_prompt(rule: Rule, material: Material) -> str:
+    """What the generator is asked, to name the ways in which a rule comes up: it writes plainer of one than of all."""
+    return material.disguised(read_prompt(_sided("cases", rule)).format(count=CASES, subject=rule.text)).strip()
+
+
+def read_cases(answer: str, material: Material) -> tuple[str, ...]:
+    """The different ones of the list that it wrote, each in a few words."""
+    named = [material.revealed(one) for one in _listed(answer)]
+    return tuple(dict.fromkeys(one for one in named if 8 <= len(one) <= 120))
+
+
+def generation_prompts(
+    rule: Rule, material: Material, *, calls: int, per_call: int, seed: int, cases: Sequence[str] = ()
+) -> Iterator[Call]:
     """What the generator is asked where nobody wrote asks for a rule: more messages like the rule's examples."""
     rng = np.random.default_rng([seed, int(rule.fingerprint, 16) % 2**32])
-    for facets in deal_facets(rule, material, calls=calls, rng=rng):
+    for facets in deal_facets(rule, material, cases=cases, calls=calls, rng=rng):
         picked = rng.permutation(len(rule.examples))[:3]
-        text = read_prompt("text" if facets.form else "query").format(
-            subject=rule.text,
-            examples="\n".join(f"- {rule.examples[i]}" for i in picked),
-            count=per_call,
-            voice=facets.persona,
-            form=facets.form,
-            facets=facets.described(),
-        )
+        shown = [f"- {rule.examples[i]}" for i in picked]
+        common = {"subject": rule.text, "count": per_call, "voice": facets.persona}
+        if facets.form:
+            told = asdict(facets) | common | {"examples": "".join(f"\n{one}" for one in shown)}
+            text = read_prompt(_sided("text", rule)).format(**told)
+        else:
+            told = common | {"examples": "\n".join(shown), "facets": facets.described()}
+            text = read_prompt("query").format(**told)
         yield Call(material.disguised(text).strip(), facets)
 
 
 def read_generated(rule: Rule, answer: str, material: Material, facets: Facets | None = None) -> list[Query]:
     """The messages in a numbered list that the generator wrote for `rule`; each is a family of its own."""
     queries: list[Query] = []
-    for line in answer.splitlines():
-        if match := re.match(r"\s*(?:\d+[.)]|[-*])\s+(.*)", line):
-            text = material.revealed(clean(match[1]))
-            if 15 <= len(text) <= 400:
-                key = fingerprint(["generated", rule.id, text])
-                queries.append(Query(key[:12], rule.id, text, key, "generated", facets=facets))
+    for text in map(material.revealed, _listed(answer)):
+        if 15 <= len(text) <= 400 and not parrots(text, rule):
+            key = fingerprint(["generated", rule.id, text])
+            queries.append(Query(key[:12], rule.id, text, key, "generated", facets=facets))
     return queries
+
+
+def parrots(text: str, rule: Rule) -> bool:
+    """Whether `text` says `PARROTED` words of the rule in a row: a small generator gives back what it was told."""
+    said, told = (re.findall(r"\w+", one.lower()) for one in (text, rule.text))
+    runs = {tuple(told[at : at + PARROTED]) for at in range(len(told) - PARROTED + 1)}
+    return any(tuple(said[at : at + PARROTED]) in runs for at in range(len(said) - PARROTED + 1))
 
 
 def twin_prompt(query: Query, rule: Rule, material: Material) -> str:
     """What the generator is asked, to move `query` to the other side of the line, under `rule`."""
-    text = read_prompt("twin").format(subject=rule.text, request=query.text)
+    text = read_prompt("text_twin" if material.forms else "twin").format(subject=rule.text, request=query.text)
     return material.disguised(text).strip()
+
+
+def neighbours(rule: Rule, among: Sequence[Rule]) -> list[Rule]:
+    """The rules of `among` that share at least half as many words with `rule` as the one that shares most."""
+    shared = [len(_content(rule.text) & _content(other.text)) for other in among]
+    return [other for other, n in zip(among, shared, strict=True) if 2 * n >= max(shared, default=0)]
 
 
 def read_twin(query: Query, rule: Rule, answer: str, material: Material) -> Query | None:
@@ -155,7 +185,7 @@ def read_twin(query: Query, rule: Rule, answer: str, material: Material) -> Quer
     text = material.revealed(clean(answer.split("\n", maxsplit=1)[0]))
     mine, its = _content(text), _content(query.text)
     shared = len(mine & its) / max(1, len(mine | its))
-    if not 15 <= len(text) <= 400 or not 0.2 <= shared < 1:
+    if not 15 <= len(text) <= 400 or not 0.2 <= shared < 1 or parrots(text, rule):
         return None
     key = fingerprint(["twin", query.id, text])[:12]
     return Query(key, rule.id, text, query.family, "generated", parent=query.id, facets=query.facets)
@@ -163,7 +193,9 @@ def read_twin(query: Query, rule: Rule, answer: str, material: Material) -> Quer
 
 def clean(text: str) -> str:
     """`text` without the quotes, labels and mark-up that small generators wrap a message in."""
-    text = re.sub(r"^\s*(?:Rewritten|Changed|Message|Answer|Question)\s*:\s*", "", text.strip(), flags=re.IGNORECASE)
+    text = re.sub(
+        r"^\s*(?:Rewritten|Changed|Text|Message|Answer|Question)\s*:\s*", "", text.strip(), flags=re.IGNORECASE
+    )
     text = text.replace("**", "").strip().strip("`").strip()
     if len(text) > 1 and text[0] in "\"'\u201c" and text[-1] in "\"'\u201d":
         text = text[1:-1]
@@ -174,6 +206,17 @@ def rules_without_asks(constitution: Constitution, material: Material) -> list[R
     """The rules nobody wrote asks for: the generator must make their queries."""
     covered = {ask.rule for ask in material.asks}
     return [rule for rule in constitution.rules if rule.id not in covered]
+
+
+def _sided(prompt: str, rule: Rule) -> str:
+    """The prompt whose samples stand on the rule's own side of the line: a small generator writes as they do."""
+    return f"{prompt}_{'restricted' if rule.bucket == 'restricted' else 'permitted'}"
+
+
+def _listed(answer: str) -> list[str]:
+    """The entries of a list."""
+    found = (re.match(r"\s*(?:\d+[.)]|[-*])\s+(.*)", line) for line in answer.splitlines())
+    return [clean(match[1]) for match in found if match]
 
 
 def _draft(rule: str, text: str, family: str, ask: str) -> Query:

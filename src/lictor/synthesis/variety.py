@@ -46,20 +46,21 @@ class Facets:
     length: str
     specificity: str
     keyword: str
-    """A topic, or a word of the rule or its examples, that the messages turn on; empty where there is none."""
+    """A topic, a case of the rule, or a word of it or its examples, that they turn on; empty where there is none."""
     form: str = ""
     """What kind of text they are; empty for requests to an assistant."""
 
     def described(self) -> str:
-        """As a part of a prompt."""
+        """As a part of a prompt for requests."""
         about = f" They turn on the word '{self.keyword}'." if self.keyword else ""
-        does = "" if self.form else f"They {self.task}. "
-        return f"{does}They are {self.length}, {self.register}, and speak {self.specificity}.{about}"
+        return f"They {self.task}. They are {self.length}, {self.register}, and speak {self.specificity}.{about}"
 
 
-def deal_facets(rule: Rule, material: Material, *, calls: int, rng: np.random.Generator) -> Iterator[Facets]:
+def deal_facets(
+    rule: Rule, material: Material, *, calls: int, rng: np.random.Generator, cases: Sequence[str] = ()
+) -> Iterator[Facets]:
     """`calls` facets: along each axis, every value once before any comes again, in an order of its own."""
-    about = material.topics or keywords_of(rule) or ("",)
+    about = material.topics or tuple(cases) or keywords_of(rule) or ("",)
     axes = (material.voices, TASKS, REGISTERS, LENGTHS, SPECIFICITIES, about, material.forms or ("",))
     decks = [_deck(axis, calls, rng) for axis in axes]
     for persona, task, register, length, specificity, keyword, form in zip(*decks, strict=True):
