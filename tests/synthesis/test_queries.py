@@ -185,3 +185,12 @@ def test_no_folder_is_empty_material() -> None:
 
 def _rule(text: str) -> Rule:
     return Rule(text, text, "same_domain")
+
+
+def test_a_message_that_says_its_rule_is_none() -> None:
+    """Eight words of the rule in a row, whatever stands around them and in whatever case; seven are a coincidence."""
+    rule = replace(CONSTITUTION.rule("cast"), text="Somebody melts tin and copper for a bell, or tells others how.")
+    all_but_one = "Remember that somebody melts tin and copper for."
+    said = f"1. Remember that SOMEBODY melts tin, and copper for a bell!\n2. {all_but_one}"
+
+    assert [q.text for q in read_generated(rule, said, Material())] == [all_but_one]

@@ -163,7 +163,7 @@ def test_twins_are_under_the_permitted_rules_nearest_in_words() -> None:
     """They take turns, in whatever bucket they are."""
     writer = Writer()
     make(writer, replace(CONFIG, twins=6), NEAR)
-    twins = [prompt for prompt, tokens in writer.asked if prompt.startswith("Text: ") and tokens == 80]
+    twins = [prompt for prompt, tokens in writer.asked if prompt.startswith("Text: ") and tokens == 110]
 
     assert Counter(prompt.rsplit(": ", 1)[1] for prompt in twins) == {
         "Ringing a bell.": 3,
