@@ -1,11 +1,13 @@
 """Variety, twins and votes: evenly dealt, of one family, and counted."""
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lictor.constitution import Rule
 from lictor.llm.scripted import ScriptedModel
 from lictor.synthesis.answers import Wanted, answer_prompt
 from lictor.synthesis.asking import Generator as Asking
@@ -15,7 +17,16 @@ from lictor.synthesis.estimate import estimate
 from lictor.synthesis.keeping import keep_rates
 from lictor.synthesis.material import DEFAULT_VOICES, Material, load_material
 from lictor.synthesis.queries import Query, read_twin
-from lictor.synthesis.variety import LENGTHS, REGISTERS, SPECIFICITIES, TASKS, coverage, deal_facets, keywords_of
+from lictor.synthesis.variety import (
+    ATTITUDES,
+    LENGTHS,
+    REGISTERS,
+    SPECIFICITIES,
+    TASKS,
+    coverage,
+    deal_facets,
+    keywords_of,
+)
 from lictor.synthesis.votes import bears_out
 from lictor.types import Conversation, Sampling
 
@@ -162,3 +173,15 @@ def test_answers_are_grounded_in_the_users_documents(tmp_path: Path) -> None:
     assert set(material.files) == {"documents/guild/loam.md", "documents/guild/soup.txt"}
     assert "nine days under wet sacking" in answer_prompt(Wanted(loam, "cast"), CONSTITUTION, material, seed=0)
     assert "Notes: none" in answer_prompt(Wanted(other, "cast"), CONSTITUTION, material, seed=0)
+
+
+@pytest.mark.parametrize("rule", [CONSTITUTION.rule("cast"), SOUP])
+def test_writers_of_texts_stand_to_them_as_their_side_does(rule: Rule) -> None:
+    """Each attitude of the rule's own side as often as the others, none of the other side; requests have none."""
+    material, rng = Material(forms=("a note",)), np.random.default_rng(0)
+    dealt = Counter(facets.attitude for facets in deal_facets(rule, material, calls=16, rng=rng))
+    requests = deal_facets(rule, Material(), calls=4, rng=rng)
+
+    assert dealt == dict.fromkeys(ATTITUDES[rule.bucket == "restricted"], 2)
+    assert not set(ATTITUDES[True]) & set(ATTITUDES[False])
+    assert {facets.attitude for facets in requests} == {""}

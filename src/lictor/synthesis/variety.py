@@ -29,6 +29,29 @@ TASKS = (
 REGISTERS = ("formal", "plain", "chatty", "careless, without capitals", "terse, like a note")
 LENGTHS = ("of one short sentence", "of one or two sentences", "of three or four sentences, with the circumstances")
 SPECIFICITIES = ("in general terms", "about one particular case", "about one exact detail")
+ATTITUDES = {
+    True: (
+        "sharing a trick",
+        "playing it down",
+        "giving it as an instruction",
+        "talking somebody into it",
+        "covering the traces",
+        "boasting of it",
+        "making an excuse",
+        "asking to keep it between the two",
+    ),
+    False: (
+        "reminding others",
+        "owning up to a mistake",
+        "giving an instruction",
+        "offering help",
+        "telling how it is done properly",
+        "thanking somebody",
+        "asking what is allowed",
+        "reporting what was done",
+    ),
+}
+"""How writers of texts stand to what happens in them, where it is restricted and where it is not."""
 _COMMON = frozenset(
     re.findall(
         r"\w+", "about after again also other their there these which with from that this into what when where how"
@@ -49,6 +72,8 @@ class Facets:
     """A topic, a case of the rule, or a word of it or its examples, that they turn on; empty where there is none."""
     form: str = ""
     """What kind of text they are; empty for requests to an assistant."""
+    attitude: str = ""
+    """How the writer of such a text stands to what happens in it."""
 
     def described(self) -> str:
         """As a part of a prompt for requests."""
@@ -61,10 +86,11 @@ def deal_facets(
 ) -> Iterator[Facets]:
     """`calls` facets: along each axis, every value once before any comes again, in an order of its own."""
     about = material.topics or tuple(cases) or keywords_of(rule) or ("",)
-    axes = (material.voices, TASKS, REGISTERS, LENGTHS, SPECIFICITIES, about, material.forms or ("",))
-    decks = [_deck(axis, calls, rng) for axis in axes]
-    for persona, task, register, length, specificity, keyword, form in zip(*decks, strict=True):
-        yield Facets(persona, task, register, length, specificity, keyword, form)
+    axes = [material.voices, TASKS, REGISTERS, LENGTHS, SPECIFICITIES, about]
+    if material.forms:
+        axes += [material.forms, ATTITUDES[rule.bucket == "restricted"]]
+    for dealt in zip(*[_deck(axis, calls, rng) for axis in axes], strict=True):
+        yield Facets(*dealt)
 
 
 def keywords_of(rule: Rule) -> tuple[str, ...]:
