@@ -82,6 +82,22 @@ def test_a_query_is_answered_from_both_sides(tmp_path: Path) -> None:
         assert all((e.rule == "cast") == (1 in {e.prompt_label, e.answer_label}) for e in (one, other))
 
 
+def test_an_answer_that_is_the_same_on_both_sides_has_no_label(tmp_path: Path) -> None:
+    """Both copies are dropped and counted; what is left has ids of its own."""
+
+    def same(conversation: Conversation, sampling: Sampling) -> str:
+        is_answer = sampling.max_tokens in {100, 380}
+        said = "The bell is heard in the whole valley, in the morning and at noon and in the evening."
+        return said if is_answer else answer(conversation, sampling)
+
+    examples, report = make(CONFIG, tmp_path, same)
+    answered = [e for e in examples if e.answer is not None]
+
+    assert report.counts["answers dropped: the same on both sides"] == 24
+    assert len(answered) == report.counts["answers kept"] - 24 == 30 - 12
+    assert len({e.id for e in examples}) == len(examples)
+
+
 def test_some_answers_are_long(tmp_path: Path) -> None:
     """As many as were ordered are asked for at length, with room for it."""
     asked: list[int] = []

@@ -104,6 +104,7 @@ def synthesise(
     to_answer = _shuffled(drafts, config.seed, "answer")
     wanted = _wanted(to_answer[: config.answers], constitution, config)
     pairs = _filtered(wanted, _answers(wanted, constitution, material, config, ask), material, ask, report)
+    pairs = _one_sided(pairs, report)
     pairs = _borne_out(pairs, constitution, material, config=config, ask=ask, report=report)
     answered = [_answer_example(w.query, a, constitution, model.name, rule=w.rule) for w, a in pairs]
     answered += _written(drafts, constitution, material, report)
@@ -223,6 +224,14 @@ def _voted(
     kept = elected("queries", labels, prompts, ask, report)
     outvoted = {q.id for q, is_kept in zip(doubted, kept, strict=True) if not is_kept}
     return [q for q in queries if q.id not in outvoted]
+
+
+def _one_sided(pairs: list[tuple[Wanted, str]], report: Report) -> list[tuple[Wanted, str]]:
+    """The answers that a query got on one side of the line alone: the same words on both have no label."""
+    given = Counter((wanted.query.id, answer) for wanted, answer in pairs)
+    kept = [(wanted, answer) for wanted, answer in pairs if given[wanted.query.id, answer] == 1]
+    report.note("answers dropped: the same on both sides", len(pairs) - len(kept))
+    return kept
 
 
 def _borne_out(
