@@ -47,6 +47,21 @@ def test_a_sound_file_passes(tmp_path: Path) -> None:
     assert "nothing speaks against training on it" in result.output
 
 
+def test_labels_that_words_say_nothing_of_are_told_as_such(tmp_path: Path) -> None:
+    """Rules are listed all the same; none of their labels is called doubtful."""
+    nouns = "rope stone river letter candle basket garden winter".split()
+    asked = [f"Please tell me what a {one} and a {other} have in common" for one in nouns for other in nouns]
+    examples = [
+        replace(rows()[0], id=text, messages=(Message("user", text),), prompt_label=int(at * 7 % 16 > 7), rule="both")
+        for at, text in enumerate(asked)
+    ]
+    write_jsonl(tmp_path / "a.jsonl", examples)
+    told = run(str(tmp_path / "a.jsonl"))
+
+    assert told.exit_code in {0, 1}, told.output
+    assert re.search(r"both +\S+ +\S+ +words tell too little", told.stdout)
+
+
 def test_a_leak_ends_with_exit_code_1_and_the_reason(tmp_path: Path) -> None:
     """As JSON: the reasons, and the audit by name; the page is written all the same."""
     leaking = [*rows(), replace(rows()[0], id="again", split="test")]

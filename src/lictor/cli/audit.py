@@ -141,9 +141,9 @@ def _print(subject: _Subject, found: "Audit", reasons: Sequence[str], page: Path
         say_table([what, "restricted", "permitted"], rows)
     told = [[s.side, s.feature, s.against, f"{s.auroc:.3f}", str(s.texts)] for s in found.shortcuts]
     say_table(["side", "told apart by", "against", "AUROC", "texts"], told)
-    by_rule = {doubt.rule: doubt for doubt in found.doubts if doubt.side == "prompt"}
+    doubts = {d.rule: f"{d.doubted} of {d.texts}" for d in found.doubts if d.side == "prompt"}
     rows = [
-        [s.rule, f"{s.words:.3f}", f"{s.length:.3f}", f"{by_rule[s.rule].doubted} of {by_rule[s.rule].texts}"]
+        [s.rule, f"{s.words:.3f}", f"{s.length:.3f}", doubts.get(s.rule, "words tell too little")]
         for s in found.rule_shortcuts
     ]
     say_table(["rule", "words", "length", "labels in doubt"], rows)
