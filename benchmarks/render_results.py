@@ -126,11 +126,18 @@ NOTES = {
         "model among it."
     ),
     "synthetic_to_real": (
-        "The scorer and the bag of words saw nothing but what `lictor generate` made of a constitution; `synthetic` is "
-        "the same on data of that making that was kept back. Tutoring turns are read with the whole conversation "
-        "before them. The two policies are codes of conduct of which the generator was given the rules alone, and what "
-        "kinds of text there are. Intervals resample whole exercises, and whole rules of a policy. Nothing was chosen "
-        "on these rows."
+        "The scorer and the bag of words saw nothing but what `lictor generate` made of a constitution with a "
+        "generator of 1.5 billion parameters; `synthetic` is the same on data of that making that was kept back; "
+        "`judge` is that generator, shown the rules and asked. Tutoring turns are read with the whole conversation "
+        "before them. Policies are codes of conduct of which the generator was given the rules alone, and what kinds "
+        "of text there are. Intervals resample whole exercises, and whole rules of a policy. Steps, each a change of "
+        "the synthesis: `told` asks for three texts a call in which the rule is broken or kept; `shown` shows the "
+        "generator talks with samples of the wanted side and names ten cases of each rule first (ADR 0017); rows "
+        "without a step besides give writers an attitude of their side, which was added after the words of other "
+        "policies' rows had been looked at. `COLLEGE_BOARD_AP` is the policy that prompts were tried on. `real_rows` "
+        "has trained on the real rows of half of the rules and is tested on the others: what falls short is what a "
+        "small generator writes, and not the scorer. A reader found labels wrong in one of five rows that it wrote "
+        "for the tutor."
     ),
     "training": (
         "One head, examples per second over all epochs, Lictor's reading of the frozen layers included; both ways "
