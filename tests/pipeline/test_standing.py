@@ -1,14 +1,17 @@
 """What a stage is kept under."""
 
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import cast, get_args
 
 import pytest
 
 from lictor.artifacts import fingerprint
-from lictor.pipeline.config import Project
+from lictor.pipeline import stages
+from lictor.pipeline.config import Project, load_project
 from lictor.pipeline.stages import plan
 from lictor.pipeline.standing import REVISIONS, StageName, stage_key
+from lictor.starter.templates import read_constitution, read_project
 
 from .small import STAGES
 
@@ -26,6 +29,21 @@ def test_code_that_computes_something_else_is_run_again(
 
     after = [one for one in STAGES[STAGES.index(stage) :] if (stage, one) != ("input", "stream")]
     assert [report.stage for report in plan(copy) if report.is_new] == after
+
+
+def test_data_is_written_anew_where_other_things_are_asked_of_a_generator(
+    copy: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack is as it is, whatever a generator would be asked today."""
+    (tmp_path / "constitution.yaml").write_text(read_constitution("emberglass"))
+    (tmp_path / "lictor.yaml").write_text(read_project("emberglass"))
+    packed = load_project(tmp_path)
+    before = plan(packed)[0].folder
+
+    monkeypatch.setattr(stages, "SYNTHESIS", stages.SYNTHESIS + 1)
+
+    assert plan(copy)[0].is_new
+    assert plan(packed)[0].folder == before
 
 
 def test_a_first_revision_leaves_runs_alone_that_knew_of_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,17 @@ from lictor.pipeline.held_out import held_out_items
 from lictor.pipeline.models import IDENTITY
 from lictor.pipeline.pools import check_pools, pools_key, read_pools
 from lictor.pipeline.scoring import trace_all
-from lictor.pipeline.standing import Out, Progress, StageName, StageReport, is_made, key_of, make_stage, stage_key
+from lictor.pipeline.standing import (
+    SYNTHESIS,
+    Out,
+    Progress,
+    StageName,
+    StageReport,
+    is_made,
+    key_of,
+    make_stage,
+    stage_key,
+)
 from lictor.pipeline.traces import read_traces, write_traces
 from lictor.pipeline.training import augment_plan, cut_of, make_scorer, precision_of, training_settings
 from lictor.starter.folders import resolve
@@ -160,7 +170,8 @@ def _data_key(inputs: Inputs) -> str:
     parts = [inputs.constitution.fingerprint, dict(inputs.material.files), packed, *held]
     finds = [key_of(folder) for folder in _attack_folders(inputs.project)]
     generator = config.generator.model_dump(include=IDENTITY)
-    return stage_key("data", *parts, generator, config.synthesis.identity(), *finds)
+    made = [] if inputs.pack else [{"synthesis": SYNTHESIS}]
+    return stage_key("data", *parts, generator, config.synthesis.identity(), *finds, *made)
 
 
 def _attack_folders(project: Project) -> list[Path]:

@@ -27,6 +27,8 @@ REVISIONS: Mapping[StageName, int] = {
 }
 """What each stage computes, numbered. One more wherever a change of code makes a stage give something else for the same
 settings and inputs: what was made before is then made anew, and all that depends on it."""
+SYNTHESIS = 2
+"""The same number of what a generator is asked and what is kept of it: it counts where data is made without a pack."""
 Progress = Callable[[str, int, int, float], None]
 """Called with a stage's name, steps done, steps in all (0 = unknown), and the loss of late or NaN."""
 
