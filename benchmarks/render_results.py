@@ -136,10 +136,17 @@ NOTES = {
         "the synthesis: `told` asks for three texts a call in which the rule is broken or kept; `shown` shows the "
         "generator talks with samples of the wanted side and names ten cases of each rule first (ADR 0017); rows "
         "without a step besides give writers an attitude of their side, which was added after the words of other "
-        "policies' rows had been looked at. `COLLEGE_BOARD_AP` is the policy that prompts were tried on. `real_rows` "
-        "has trained on the real rows of half of the rules and is tested on the others: what falls short is what a "
-        "small generator writes, and not the scorer. A reader found labels wrong in one of five rows that it wrote "
-        "for the tutor."
+        "policies' rows of the same collection had been looked at, so that it is no gain on a source nobody had seen;"
+        " the tutor's rows come from elsewhere, and no step looked at them. `COLLEGE_BOARD_AP` is the policy that "
+        "prompts were tried on. `real_rows` has trained on the real rows of half of the rules and is tested on the "
+        "others: what falls short is what a small generator writes, and not the scorer. A bag of words does nearly as"
+        " well there: these rows differ in style, and a collection that does not would be the better test. A reader "
+        "found labels wrong in one of five rows that it wrote for the tutor."
+    ),
+    "tutor_halts": (
+        "A guard of the generated tutoring alone, budget of 5% false positives on it, with an exchange scorer that "
+        "may read three times what the stream scorer does; 16 tokens are held back. Each turn stands behind the real "
+        "conversation before it; `refused_at_the_prompt` is a student's line that the prompt stage refuses."
     ),
     "training": (
         "One head, examples per second over all epochs, Lictor's reading of the frozen layers included; both ways "
