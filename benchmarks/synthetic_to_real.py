@@ -216,6 +216,8 @@ def on(rows: Sequence[Row], scores: Sequence[float], name: str) -> list[Figure]:
         value = statistic(np.arange(len(rows)))
         assert value is not None, f"{name}: expected rows of both labels"  # noqa: S101
         found = resampled_clusters(statistic, clusters, rng=np.random.default_rng(0)) or Interval(value, value)
+        if what != "auroc" and value in (0.0, 1.0):  # every resample has all of them, or none
+            found = exact(round(value * int(y.sum())), int(y.sum()))
         figures.append(Figure(f"synthetic_to_real/{name}/{what}", value, *found, len(rows), "share"))
     return figures
 
