@@ -134,13 +134,10 @@ def _generated(
     per_call, tokens_each = (1, 110) if material.forms else (3, 70)
     calls = -(-config.queries_per_rule // per_call)
     rules = rules_without_asks(constitution, material)
-    is_wanting = bool(material.forms) and not material.topics
-    listed = ask("cases", [cases_prompt(rule, material) for rule in rules if is_wanting], 220, 0.7)
-    cases = [read_cases(text, material) for text in listed] or [()] * len(rules)
     many = {"calls": calls, "per_call": per_call, "seed": config.seed}
     planned = [
         [(rule, call) for call in generation_prompts(rule, material, **many, cases=own)]
-        for rule, own in zip(rules, cases, strict=True)
+        for rule, own in zip(rules, _cases(rules, material, ask), strict=True)
     ]
 
     def made(stage: str, wanted: list[tuple[Rule, Call]]) -> list[Query]:
@@ -158,6 +155,13 @@ def _generated(
     usable += made("queries", [call for own in planned for call in own[1:]])
     report.note("queries generated", len(usable))
     return usable + _twinned(usable, constitution, material, config=config, ask=ask, report=report)
+
+
+def _cases(rules: list[Rule], material: Material, ask: Generator) -> list[tuple[str, ...]]:
+    """The ways in which each rule comes up; none where messages are requests, or where topics were written for them."""
+    if not material.forms or material.topics:
+        return [()] * len(rules)
+    return [read_cases(text, material) for text in ask("cases", [cases_prompt(r, material) for r in rules], 220, 0.7)]
 
 
 def _conversed(
