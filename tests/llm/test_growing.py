@@ -10,7 +10,7 @@ from lictor.llm.growing import ROOM, GrowingLayer, growing_cache
 CONFIG = LlamaConfig(num_hidden_layers=2, hidden_size=8, num_attention_heads=2)
 
 
-@pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0], [1]])
+@pytest.mark.parametrize("rows", [[0, 1, 2], [2, 0, 1], [2, 0], [1]])
 def test_it_holds_what_the_plain_cache_holds(rows: list[int]) -> None:
     """After a prefix, its repetition over rows, single tokens past the room there is, and rows that leave."""
     caches = [growing_cache(CONFIG), DynamicCache(config=CONFIG)]

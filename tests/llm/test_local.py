@@ -115,6 +115,22 @@ def test_prompts_that_begin_alike_are_read_together(folder: Path) -> None:
     assert sum(fed) < 2 * max(len(model.prompt_ids(talk)) for talk in talks) + 8 * 25
 
 
+def test_rows_that_ended_leave_the_batch(folder: Path) -> None:
+    """One long answer beside eleven short ones is not written twelve times."""
+    model = LocalModel(f"path:{folder}", "fp32")
+    fed: list[int] = []
+    hook = model.lm.register_forward_pre_hook(
+        lambda _module, _args, given: fed.append(given["input_ids"].shape[0]), with_kwargs=True
+    )
+    sampling = [Sampling(max_tokens=2 if at else 24, temperature=1.0, seed=5) for at in range(12)]
+    model.complete([(Message("user", "ring"),)] * 12, sampling)
+    hook.remove()
+
+    assert fed[:2] == [12, 12]
+    assert len(fed) > 6
+    assert set(fed[2:]) == {1}
+
+
 def test_a_stream_gives_what_a_completion_gives(model: LocalModel) -> None:
     """The pieces put together are the answer; none ends within a character."""
     how = Sampling(max_tokens=40, temperature=1.0, seed=2)

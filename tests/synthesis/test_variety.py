@@ -1,7 +1,7 @@
 """Variety, twins and votes: evenly dealt, of one family, and counted."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +80,8 @@ def test_a_twin_is_of_its_familys_words_and_under_the_other_rule() -> None:
     assert read_twin(query, SOUP, query.text, Material()) is None
     assert read_twin(query, SOUP, "Which herbs go well with leek?", Material()) is None
     assert read_twin(query, SOUP, "Pour.", Material()) is None
+    told = replace(SOUP, text="Pouring the broth for a small pot in winter, and soup.")
+    assert read_twin(query, told, "Changed: " + told.text, Material()) is None
 
 
 @pytest.mark.parametrize(

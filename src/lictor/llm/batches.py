@@ -20,7 +20,7 @@ def batches(prompts: Sequence[list[int]], max_tokens: Sequence[int], rows: int) 
     """Which prompts are read together: those that begin alike, if they fill half a batch, and else any."""
     begin = [tuple(prompt[:LEAST_ALIKE]) for prompt in prompts]
     count = Counter(begin)
-    group = [one if 2 * count[one] >= rows else () for one in begin]
+    group = [one if count[one] >= max(2, rows / 2) else () for one in begin]
     order = sorted(range(len(prompts)), key=lambda i: (group[i], max_tokens[i], len(prompts[i])))
     for _, alike in groupby(order, key=lambda i: group[i]):
         found = list(alike)

@@ -48,8 +48,7 @@ class GrowingLayer(DynamicLayer):
 
 def _has_room(buffer: Tensor, held: Tensor, end: int) -> bool:
     """Whether what is held stands in the buffer (once rows were chosen it does not), and fits in up to `end`."""
-    is_own = held.data_ptr() == buffer.data_ptr() and held.shape[0] == buffer.shape[0]
-    return is_own and end <= buffer.shape[-2]
+    return held.data_ptr() == buffer.data_ptr() and end <= buffer.shape[-2]
 
 
 def _roomy(held: Tensor, states: Tensor, end: int) -> Tensor:
