@@ -10,15 +10,15 @@ before anything was. No row is printed or kept, and nothing is chosen on them.
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from synthetic_to_real import RESULTS
+from cascade import over_families, share
+from observer import RESULTS
 
 from lictor.assemble import Guard
-from lictor.calibration.intervals import Interval, exact_of_clusters, resampled_clusters
 from lictor.dataset.imports import import_set
 from lictor.evaluation.ahead import Exchange, Reading, read_ahead
 from lictor.evaluation.measures import Figure
@@ -58,33 +58,20 @@ def counted(kind: str, turns: Sequence[Example], readings: Sequence[Reading]) ->
     at = np.flatnonzero(halted)
     own = [exercises[int(one)] for one in at]
     delivered = np.array([tokens_delivered(turns[int(one)], readings[int(one)]) for one in at], dtype=np.float64)
-    return [
-        share(f"{kind}/refused_at_the_prompt", refused, exercises),
-        share(f"{kind}/halted", halted, exercises),
-        share(f"{kind}/stopped", refused | halted, exercises),
-        share(f"{kind}/halted_before_anything", delivered == 0, own),
-        over_exercises(f"{kind}/tokens_before_the_halt", delivered, own, np.median, "tokens"),
+    found = [
+        share("refused_at_the_prompt", refused, exercises),
+        share("halted", halted, exercises),
+        share("stopped", refused | halted, exercises),
+        share("halted_before_anything", delivered == 0, own),
+        over_families("tokens_before_the_halt", lambda some: float(np.median(delivered[some])), own, "tokens"),
     ]
+    return [replace(figure, name=f"tutor_halts/{kind}/{figure.name}") for figure in found]
 
 
 def tokens_delivered(turn: Example, reading: Reading) -> int:
     """Tokens of a halted turn that were let through: its share of the text, in tokens of the scorer."""
     assert turn.answer is not None  # noqa: S101 -- turns without an answer are left out
     return round(len(reading.delivered) / len(turn.answer) * len(reading.logits))
-
-
-def share(name: str, hits: np.ndarray, exercises: Sequence[str]) -> Figure:
-    """A share, with the interval that its exercises are worth."""
-    return Figure(f"tutor_halts/{name}", float(hits.mean()), *exact_of_clusters(hits, exercises), hits.size, "share")
-
-
-def over_exercises(
-    name: str, values: np.ndarray, exercises: Sequence[str], statistic: Callable[[np.ndarray], float], unit: str
-) -> Figure:
-    """A statistic, and its interval where whole exercises are drawn."""
-    value = float(statistic(values))
-    found = resampled_clusters(lambda at: float(statistic(values[at])), exercises, rng=np.random.default_rng(0))
-    return Figure(f"tutor_halts/{name}", value, *(found or Interval(value, value)), values.size, unit)
 
 
 if __name__ == "__main__":
