@@ -26,6 +26,8 @@ from lictor.evaluation.results import record
 from lictor.types import Example
 
 KINDS = {1: "gives_away", 0: "keeps"}
+LEAST_HALTS = 20
+"""Halted turns, below which no median of them is told."""
 
 
 def main() -> None:
@@ -63,8 +65,11 @@ def counted(kind: str, turns: Sequence[Example], readings: Sequence[Reading]) ->
         share("halted", halted, exercises),
         share("stopped", refused | halted, exercises),
         share("halted_before_anything", delivered == 0, own),
-        over_families("tokens_before_the_halt", lambda some: float(np.median(delivered[some])), own, "tokens"),
     ]
+    if at.size >= LEAST_HALTS:
+        found.append(
+            over_families("tokens_before_the_halt", lambda some: float(np.median(delivered[some])), own, "tokens")
+        )
     return [replace(figure, name=f"tutor_halts/{kind}/{figure.name}") for figure in found]
 
 
