@@ -151,11 +151,11 @@ NOTES = {
     "tutor_halts": (
         "A guard of the generated tutoring alone, budget of 5% false positives on it, with an exchange scorer that "
         "may read three times what the stream scorer does; 16 tokens are held back. Each turn stands behind the real "
-        "conversation before it; `refused_at_the_prompt` is a student's line that the prompt stage refuses. The guard is of "
-        "no use: it stops give-away turns no more often than others, though a scorer of the same data, with the whole "
-        "conversation before it and without a threshold, tells them apart (`synthetic_to_real`). Its thresholds are "
-        "fitted to generated permitted turns, of which a reader found many to give something away, and the stream "
-        "scorer, which decides what is escalated, reads an answer without its conversation."
+        "conversation before it; `refused_at_the_prompt` is a student's line that the prompt stage refuses. The guard"
+        " is of no use: it stops give-away turns no more often than others, though a scorer of the same data, with "
+        "the whole conversation before it and without a threshold, tells them apart (`synthetic_to_real`). Its "
+        "thresholds are fitted to generated permitted turns, of which a reader found many to give something away, and"
+        " the stream scorer, which decides what is escalated, reads an answer without its conversation."
     ),
     "training": (
         "One head, examples per second over all epochs, Lictor's reading of the frozen layers included; both ways "
